@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# For people; the build itself is meson's. `make help` lists the targets.
+# Set YES=1 to have Debian packages installed without being asked.
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+SEEDS ?= 1000
+FUZZ_SECONDS ?= 30
+
+.PHONY: all help deps demo test install static bench sim fuzz format clean
+all: build/build.ninja
+	@ninja -C build
+
+help:
+	@echo "make            build tcpcopy and intercept into build/"
+	@echo "make demo       copy live traffic between two nginx in network namespaces (root)"
+	@echo "make test       all tests; as root also those in network namespaces"
+	@echo "make install    into PREFIX=$(PREFIX), under DESTDIR"
+	@echo "make deps       install the Debian packages for all of this (root)"
+	@echo "make static     programs without shared libraries, into build-static/"
+	@echo "make bench      CPU time for 1000 requests (root)"
+	@echo "make sim        the simulation with SEEDS=$(SEEDS)"
+	@echo "make fuzz       each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make format     clang-format over our C files"
+	@echo "make clean      remove build directories"
+
+build/build.ninja:
+	@packaging/deps.sh check build
+	@meson setup --prefix=$(PREFIX) build
+
+deps:
+	@packaging/deps.sh all
+
+demo:
+	@packaging/deps.sh demo
+	@$(MAKE) all
+	@TCPCOPY_BUILD=$(CURDIR)/build lab/demo.sh
+
+test:
+	@packaging/deps.sh test
+	@/usr/bin/python3 tests/run.py
+
+install: all
+	@meson configure build --prefix=$(PREFIX)
+	@meson install -C build
+
+static:
+	@packaging/deps.sh check build
+	@test -f build-static/build.ninja || \
+		meson setup build-static -Dstatic=true -Dprefer_static=true -Dtests=disabled
+	@ninja -C build-static
+
+bench:
+	@packaging/deps.sh demo
+	@$(MAKE) all
+	@TCPCOPY_BUILD=$(CURDIR)/build bench/run.sh
+
+sim: all
+	@build/tests/sim/sim --seeds $(SEEDS)
+
+fuzz:
+	@packaging/deps.sh test
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+format:
+	@packaging/c-files.sh | xargs clang-format-14 -i
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""run.py - all tests, in each of the builds that they need; what `make test` runs
+
+The last line on stdout is "N passed, N failed, N skipped", summed over meson's own logs; a build that cannot be made counts as one
+failure. Exit 0: nothing failed; 1: something did. With CI set, a skip fails too, unless its reason begins with "machine:": a fact
+that neither a package nor root can mend.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+SANITIZE = ["-Db_sanitize=address,undefined"]
+# (build directory, compiler, options of meson, suites to run or None for a build alone)
+BUILDS = [
+    ("build-test", "gcc", [], ["unit", "sim", "script", "golden", "fuzz", "lint", "netns"]),
+    ("build-test-san", "gcc", SANITIZE + ["-Dsim_seeds=100"], ["unit", "sim", "script", "fuzz"]),
+    ("build-test-clang", "clang-14", [], None),
+    ("build-test-fuzz", "clang-14", SANITIZE + ["-Dfuzz=true"], ["fuzz"]),
+]
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def build(name, compiler, options):
+    """Configure and compile; an old directory is kept for its objects, or made anew when meson cannot use it."""
+    def setup(*more):
+        args = ["meson", "setup", name, "-Dwerror=true", "-Dtests=enabled", *options, *more]
+        return subprocess.run(args, env={**os.environ, "CC": compiler}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
+
+    fresh = not os.path.exists(os.path.join(name, "build.ninja"))
+    if setup(*([] if fresh else ["--reconfigure"])) != 0:
+        shutil.rmtree(name, ignore_errors=True)
+        if setup() != 0:
+            return False
+    return subprocess.run(["ninja", "--quiet", "-C", name], stdin=subprocess.DEVNULL).returncode == 0
+
+
+def run(name, suites):
+    """Run suites in a build; return meson's records of the tests."""
+    log = os.path.join(name, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    args = ["meson", "test", "-C", name, "--no-rebuild", "--print-errorlogs"]
+    code = subprocess.run(args + [f"--suite={s}" for s in suites], stdin=subprocess.DEVNULL).returncode
+    if not os.path.exists(log):
+        return [] if code == 0 else [{"name": name, "result": "ERROR"}]
+    with open(log, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def reason(test):
+    lines = [l.strip() for l in (test.get("stdout", "") + "\n" + test.get("stderr", "")).splitlines() if l.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def main():
+    os.chdir(ROOT)
+    passed, failed, skipped = 0, [], []
+    for name, compiler, options, suites in BUILDS:
+        began = time.monotonic()
+        say(f"== {name}: {compiler} -Werror {' '.join(options)}".rstrip())
+        if not build(name, compiler, options):
+            failed.append(f"{name}: does not build")
+            continue
+        for test in run(name, suites) if suites else []:
+            title = f"{name}: {test['name']}"
+            if test["result"] in ("OK", "EXPECTEDFAIL"):
+                passed += 1
+            elif test["result"] == "SKIP":
+                skipped.append((title, reason(test)))
+            else:
+                failed.append(f"{title}: {test['result']}")
+        say(f"== {name}: {time.monotonic() - began:.0f} s")
+
+    avoidable = [s for s in skipped if not s[1].startswith("machine:")] if os.environ.get("CI") else []
+    for title, why in skipped:
+        say(f"skipped: {title}: {why}")
+    for title in failed:
+        say(f"failed: {title}")
+    if avoidable:
+        say(f"{len(avoidable)} skipped that this machine could run: that is a failure in CI")
+    say(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped")
+    sys.exit(1 if failed or avoidable else 0)
+
+
+main()
