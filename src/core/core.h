@@ -54,9 +54,7 @@ struct tc_core_config {
 	tc_time wall_offset;
 
 	enum tc_pace pace;
-	uint32_t rate; /* turns per second, for TC_PACE_RATE */
-	uint32_t
-		copies; /* replicas of each session (-n), >= 1; with more than one each but the first needs other tuples (-c, -f) */
+	uint32_t rate;		  /* turns per second, for TC_PACE_RATE */
 	uint32_t share_permyriad; /* share of sessions that is copied (-r), 10000 for all */
 	bool whole_only;	  /* -O: sessions whose SYN was seen */
 	bool hole_resume;	  /* --on-hole resume: go on at the next turn on a fresh tuple */

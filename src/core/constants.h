@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * core/constants.h - every number that the core chose, with its reason
+ *
+ * Layer:   core. Values only.
+ */
+#ifndef TC_CORE_CONSTANTS_H
+#define TC_CORE_CONSTANTS_H
+
+#include "base/types.h"
+
+/* --- retransmission, RFC 6298 --- */
+/* 2.1 asks for 1 s until there is a sample, as every stack does. */
+#define TC_RTO_INITIAL TC_SEC
+/* 2.4 asks for 1 s at least. Every client that we imitate uses 200 ms (Linux TCP_RTO_MIN); on a test network 1 s would be lag. */
+#define TC_RTO_MIN (200 * TC_MS)
+/* 2.5 allows 60 s or more. Beyond --max-lag a session is ended anyway; with it waiting, a longer pause than this helps nobody. */
+#define TC_RTO_MAX (8 * TC_SEC)
+/* 3, duplicate acknowledgements before a loss is assumed (RFC 5681 3.2) */
+#define TC_DUP_ACKS 3
+
+/* --- windows --- */
+/* RFC 6928: ten segments, as every client of the last ten years */
+#define TC_INITIAL_WINDOW_SEGMENTS 10
+/* Our receive window is a promise that costs nothing: payload never comes here. 65535 << 7 is 8 MB, enough for 10 Gbit/s over 6 ms. */
+#define TC_RCV_WIN_SHIFT 7
+#define TC_RCV_WIN_MAX 65535
+/* Upper bound of the congestion window: nothing larger than the largest window that a target can offer makes sense */
+#define TC_CWND_MAX (1U << 30)
+/* RFC 9293 3.7.1, RFC 8200 8.3: what a peer that names no MSS can take */
+#define TC_MSS_DEFAULT_V4 536
+#define TC_MSS_DEFAULT_V6 1220
+/* What is offered and used until a route says otherwise: Ethernet */
+#define TC_MTU_DEFAULT 1500
+/* A smaller MSS than this would be an attack, not a network (Linux: 48) */
+#define TC_MSS_MIN 64
+/* Steps for a path that swallows full segments and whose errors go to the real client: IPv6's minimum, then IPv4's (RFC 8899 5.1.2) */
+#define TC_MSS_BLACKHOLE_1 1220
+#define TC_MSS_BLACKHOLE_2 536
+/* A super-segment: IP length is 16 bits, and the headers need up to 100 of its 65535 */
+#define TC_SEGMENT_BYTES_MAX 65160U
+/* RFC 9293 3.8.6.2.1: a window too small for a segment is used after so long, so that a small buffer cannot stop us */
+#define TC_SWS_OVERRIDE (200 * TC_MS)
+
+/* --- pace --- */
+/* An answer that began is over when the target was quiet for twice its largest pause, between these */
+#define TC_QUIET_MIN (1 * TC_MS)
+#define TC_QUIET_MAX (100 * TC_MS)
+/* A turn waits for an answer at most four times the smoothed answer time, between these */
+#define TC_LIMIT_MIN (20 * TC_MS)
+#define TC_LIMIT_MAX TC_SEC
+#define TC_LIMIT_FACTOR 4
+/* After so many limits in a row the target evidently answers nothing: time alone paces the rest */
+#define TC_LIMITS_IN_A_ROW 3
+/* A server that speaks first is waited for at most so long: a slow SMTP banner, not a dead one */
+#define TC_GREETING_MAX (3 * TC_SEC)
+
+/* --- streams --- */
+/* Gaps are the capture's when new bytes beyond keep coming for so long: five times a usual RTO of the client */
+#define TC_HOLE_BUSY TC_SEC
+#define TC_HOLE_BUSY_RTTS 3
+/* ... or twice the RTT after the ring reported a loss; an honest retransmission by timeout needs 200 ms and its way */
+#define TC_HOLE_RING_RTTS 2
+#define TC_HOLE_RING_MIN (250 * TC_MS)
+/* ... or when the client has been silent for so long */
+#define TC_HOLE_SILENT (10 * TC_SEC)
+/* A sequence number further ahead cannot be of this stream: no window is larger (RFC 7323 2.3) */
+#define TC_STREAM_AHEAD_MAX (1U << 30)
+/* Turns that one session may have waiting: beyond it new bytes join the last one */
+#define TC_TURNS_WAITING_MAX 4096
+
+/* --- tables --- */
+/* A lone SYN: Linux repeats one for 127 s, but a server that accepts does so within a few seconds */
+#define TC_SYN_LIFE (30 * TC_SEC)
+/* Chunks that data on lone SYNs may take, as a share of all: a flood of them must not starve sessions */
+#define TC_SYN_CHUNKS_SHARE 64
+/* TIME-WAIT of the target (Linux: 60 s) */
+#define TC_CLOSED_LIFE (60 * TC_SEC)
+/* Answers that a closed tuple may still draw from us: challenge ACKs and repeated FINs, not a dialogue */
+#define TC_CLOSED_REPLIES 8
+/* A target that never closes after the client did (Linux tcp_fin_timeout) */
+#define TC_FIN_WAIT_2_MAX (60 * TC_SEC)
+/* A client that opened, and whose copy has ended, is still counted until it has been silent for so long */
+#define TC_GHOST_IDLE (120 * TC_SEC)
+/* Replies of closed tuples and notes for the program that may wait to be pulled; further ones are not made: the peer asks again */
+#define TC_REPLIES_MAX 64
+#define TC_NOTES_MAX 256
+/* Announcements after a channel came up: live flows told per tick, so that a million of them do not block the loop */
+#define TC_ANNOUNCE_BATCH 256
+
+#endif

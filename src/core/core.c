@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * core/core.c - the verbs: who gets a packet, and what is pulled when
+ *
+ * A client's packet belongs to a session, or to a lone SYN that it turns into one, or is dropped for a named reason. Things that concern all
+ * replicas at once (a channel came up, the capture lost packets) are told to them in steps, so that no verb takes long.
+ */
+#include "core/constants.h"
+#include "core/state.h"
+
+#include <errno.h>
+
+/* --- setting up --- */
+
+void tc_core_config_default(struct tc_core_config *cfg)
+{
+	*cfg = (struct tc_core_config){
+		.pace = TC_PACE_RESPONSE,
+		.share_permyriad = 10000,
+		.overlap = 100 * TC_MS,
+		.max_lag = 10 * TC_SEC,
+		.idle = TC_TIME_NEVER,
+		.keepalive = 10 * TC_SEC,
+	};
+}
+
+struct layout {
+	uint8_t *mem; /* NULL: only count */
+	size_t at;
+};
+
+static void *lay(struct layout *l, size_t bytes)
+{
+	void *p = l->mem != NULL ? l->mem + l->at : NULL;
+	l->at += (bytes + 63) / 64 * 64;
+	return p;
+}
+
+/* Where each table lies. With c == NULL nothing but the size is found out. */
+static size_t place(struct tc_core *c, const struct tc_core_config *cfg)
+{
+	struct layout l = { .mem = (uint8_t *)c };
+	lay(&l, sizeof *c);
+	void *sessions = lay(&l, tc_slab_bytes(sizeof(struct tc_session), cfg->sessions));
+	void *replicas = lay(&l, tc_slab_bytes(sizeof(struct tc_replica), cfg->replicas));
+	void *chunks = lay(&l, tc_slab_bytes(sizeof(struct tc_chunk), cfg->chunks));
+	void *turns = lay(&l, tc_slab_bytes(sizeof(struct tc_turn), cfg->turns));
+	void *boards = lay(&l, tc_slab_bytes(sizeof(struct tc_board), cfg->boards));
+	void *by_online = lay(&l, tc_table_bytes(cfg->sessions));
+	void *by_target = lay(&l, tc_table_bytes(cfg->replicas));
+	void *syns = lay(&l, sizeof(struct tc_syn) * cfg->syns);
+	void *by_syn = lay(&l, tc_table_bytes(cfg->syns));
+	void *closeds = lay(&l, sizeof(struct tc_closed) * cfg->closed);
+	void *by_closed = lay(&l, tc_table_bytes(cfg->closed));
+	void *nodes =
+		lay(&l, sizeof(struct tc_wheel_node) * ((size_t)cfg->replicas + cfg->sessions));
+	if (c != NULL) {
+		tc_slab_init(&c->sessions, sessions, sizeof(struct tc_session), cfg->sessions);
+		tc_slab_init(&c->replicas, replicas, sizeof(struct tc_replica), cfg->replicas);
+		tc_slab_init(&c->chunks, chunks, sizeof(struct tc_chunk), cfg->chunks);
+		tc_slab_init(&c->turns, turns, sizeof(struct tc_turn), cfg->turns);
+		tc_slab_init(&c->boards, boards, sizeof(struct tc_board), cfg->boards);
+		tc_table_init(&c->by_online, by_online, cfg->sessions);
+		tc_table_init(&c->by_target, by_target, cfg->replicas);
+		c->syns = (struct tc_syns){ .ring = syns,
+					    .capacity = cfg->syns,
+					    .chunks_max = cfg->chunks / TC_SYN_CHUNKS_SHARE };
+		tc_table_init(&c->syns.table, by_syn, cfg->syns);
+		c->closeds = (struct tc_closeds){ .ring = closeds, .capacity = cfg->closed };
+		tc_table_init(&c->closeds.table, by_closed, cfg->closed);
+		c->wheel.nodes = nodes;
+	}
+	return l.at;
+}
+
+int tc_core_config_size(struct tc_core_config *cfg, uint32_t sessions, size_t bytes)
+{
+	cfg->sessions = sessions;
+	cfg->replicas = sessions;
+	cfg->syns = tc_u32_max(sessions / 2, 1024);
+	cfg->closed = tc_u32_max(sessions, 16384) * 4;
+	cfg->turns = tc_u32_max(sessions, 4096) * 2;
+	cfg->boards = tc_u32_max(sessions / 8, 256);
+	cfg->chunks = 0;
+	size_t tables = tc_core_bytes(cfg);
+	size_t least = (size_t)256 * TC_CHUNK_BYTES;
+	if (bytes < tables + least) {
+		return -ENOSPC;
+	}
+	size_t chunks = (bytes - tables) / TC_CHUNK_BYTES;
+	cfg->chunks = chunks < UINT32_MAX / 2 ? (uint32_t)chunks : UINT32_MAX / 2;
+	return 0;
+}
+
+size_t tc_core_bytes(const struct tc_core_config *cfg)
+{
+	return place(NULL, cfg);
+}
+
+static uint16_t first_mss(const struct tc_core_config *cfg, const struct tc_ip *target)
+{
+	uint32_t headers = tc_ip_is_v4(target) ? 40 : 60;
+	uint32_t mtu = cfg->mtu != 0 ? cfg->mtu : TC_MTU_DEFAULT;
+	uint32_t mss = mtu > headers + TC_MSS_MIN ? mtu - headers : TC_MSS_MIN;
+	return (uint16_t)(cfg->mss != 0 ? tc_u32_min(cfg->mss, mss) : mss);
+}
+
+struct tc_core *tc_core_init(void *mem, const struct tc_core_config *cfg, tc_time now)
+{
+	struct tc_core *c = mem;
+	c->cfg = *cfg;
+	place(c, cfg);
+	tc_wheel_init(&c->wheel, c->wheel.nodes, now);
+	c->env = (struct tc_endpoint_env){
+		.boards = &c->boards,
+		.ledger = &c->ledger,
+		.wall_offset = cfg->wall_offset,
+	};
+	for (uint16_t i = 0; i < cfg->n_maps; i++) {
+		uint16_t same = 0;
+		while (same < i && !(tc_ip_eq(&cfg->maps[same].target, &cfg->maps[i].target) &&
+				     cfg->maps[same].target_port == cfg->maps[i].target_port)) {
+			same++;
+		}
+		c->target_of[i] = same;
+		c->targets[i].mss = first_mss(cfg, &cfg->maps[i].target);
+	}
+	c->ready_head = TC_NIL;
+	c->ready_tail = TC_NIL;
+	c->loss_at = INT64_MIN / 2;
+	c->channels = cfg->channel;
+	c->scan_at = TC_TIME_NEVER;
+	return c;
+}
+
+uint32_t tc_core_hash(const struct tc_core *c, const struct tc_tuple *tuple)
+{
+	return (uint32_t)tc_siphash(&c->cfg.table_key, tuple, sizeof *tuple);
+}
+
+void tc_core_note(struct tc_core *c, const struct tc_note *note)
+{
+	if (c->n_notes < TC_NOTES_MAX) {
+		c->notes[(c->first_note + c->n_notes++) % TC_NOTES_MAX] = *note;
+	}
+}
+
+/* --- packets of clients --- */
+
+static struct tc_session *find_session(const struct tc_core *c, const struct tc_tuple *online,
+				       uint32_t hash)
+{
+	for (uint32_t pos = tc_table_find(&c->by_online, hash); pos != TC_NIL;
+	     pos = tc_table_again(&c->by_online, hash, pos)) {
+		struct tc_session *s = tc_session_at(c, tc_table_index(&c->by_online, pos));
+		if (tc_tuple_eq(&s->online, online)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* May a connection of this tuple be copied at all? TC_DROP_NONE and its map, or why not. */
+static enum tc_drop admit(const struct tc_core *c, const struct tc_tuple *t, uint16_t *ret_map)
+{
+	uint16_t map = 0;
+	while (map < c->cfg.n_maps &&
+	       !tc_map_covers(&c->cfg.maps[map], &t->server, t->server_port)) {
+		map++;
+	}
+	if (map == c->cfg.n_maps) {
+		return TC_DROP_NO_MAP;
+	}
+	for (uint32_t i = 0; i < c->cfg.n_maps; i++) {
+		if (tc_ip_eq(&c->cfg.maps[i].target, &t->client)) {
+			return TC_DROP_FROM_TARGET;
+		}
+	}
+	if (c->cfg.share_permyriad < 10000) {
+		struct {
+			struct tc_ip client;
+			uint32_t port;
+		} who = { t->client, t->client_port };
+		if (tc_siphash(&c->cfg.table_key, &who, sizeof who) % 10000 >=
+		    c->cfg.share_permyriad) {
+			return TC_DROP_SAMPLED_OUT;
+		}
+	}
+	*ret_map = map;
+	return TC_DROP_NONE;
+}
+
+/* Why a packet that belongs to nothing is not copied. */
+static enum tc_drop why_unknown(const struct tc_core *c, const struct tc_tuple *t)
+{
+	uint16_t map;
+	enum tc_drop drop = admit(c, t, &map);
+	if (drop != TC_DROP_NONE) {
+		return drop;
+	}
+	const struct tc_map *m = &c->cfg.maps[map];
+	struct tc_tuple target = {
+		.client = t->client,
+		.server = m->target,
+		.client_port = t->client_port,
+		.server_port = tc_map_target_port(m, t->server_port),
+	};
+	uint32_t hash = tc_core_hash(c, &target);
+	bool was_ours = tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map],
+					hash) != NULL ||
+			tc_replica_find(c, &target, hash) != NULL;
+	return was_ours ? TC_DROP_AFTER_END : TC_DROP_NO_SESSION;
+}
+
+static void forget_syn(struct tc_core *c, struct tc_syn *syn)
+{
+	if (syn->chunk != TC_NIL) {
+		tc_slab_give(&c->chunks, syn->chunk);
+		c->syns.chunks--;
+	}
+	tc_syns_remove(&c->syns, syn);
+	c->ledger.syns_held--;
+}
+
+static void give_up_syn(struct tc_core *c, struct tc_syn *syn)
+{
+	forget_syn(c, syn);
+	c->ledger.drops[TC_DROP_SYN_NO_ACCEPT]++;
+}
+
+/* Data on a SYN (RFC 7413): one chunk, while there are some to spare. */
+static void keep_syn_data(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt)
+{
+	if (pkt->payload.n == 0 || c->syns.chunks >= c->syns.chunks_max) {
+		return;
+	}
+	syn->chunk = tc_slab_take(&c->chunks);
+	if (syn->chunk == TC_NIL) {
+		return;
+	}
+	c->syns.chunks++;
+	struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);
+	chunk->len = tc_u32_min((uint32_t)pkt->payload.n, (uint32_t)sizeof chunk->data);
+	memcpy(chunk->data, pkt->payload.p, chunk->len);
+}
+
+static enum tc_drop on_syn(struct tc_core *c, struct tc_session *s, const struct tc_tuple *t,
+			   uint32_t hash, const struct tc_packet *pkt, bool *ret_held)
+{
+	uint16_t map;
+	enum tc_drop drop = admit(c, t, &map);
+	if (drop != TC_DROP_NONE) {
+		return drop;
+	}
+	if (pkt->tcp.opt.mp_join) {
+		return TC_DROP_MPTCP;
+	}
+	if (c->stopping) {
+		return TC_DROP_NO_SESSION;
+	}
+	struct tc_syn *syn = tc_syns_find(&c->syns, t, hash);
+	if ((s != NULL && tc_seq_eq(s->isn, pkt->tcp.seq)) ||
+	    (syn != NULL && tc_seq_eq(syn->isn, pkt->tcp.seq))) {
+		return TC_DROP_DUPLICATE;
+	}
+	if (syn != NULL) {
+		give_up_syn(c, syn);
+	}
+	syn = tc_syns_add(&c->syns, t, hash, pkt->tcp.seq, pkt->at);
+	if (syn == NULL) {
+		return TC_DROP_SYNS_FULL;
+	}
+	syn->device = (uint16_t)pkt->device;
+	keep_syn_data(c, syn, pkt);
+	if (s != NULL) {
+		s->has_syn = true;
+	}
+	*ret_held = true;
+	c->ledger.syns_held++;
+	return TC_DROP_NONE;
+}
+
+/* The handshake is complete: the lone SYN becomes a session, in the place of an older one on the tuple. */
+static enum tc_drop accept_syn(struct tc_core *c, struct tc_syn *syn, struct tc_session *old,
+			       const struct tc_packet *pkt, tc_time now)
+{
+	uint16_t map = 0;
+	struct tc_session *s;
+	enum tc_drop drop = c->stopping ? TC_DROP_NO_SESSION : admit(c, &syn->tuple, &map);
+	if (drop == TC_DROP_NONE) {
+		if (old != NULL) {
+			tc_session_detach(c, old, now);
+		}
+		drop = tc_session_open(c, syn, pkt, map, now, &s);
+	}
+	if (drop != TC_DROP_NONE) {
+		forget_syn(c, syn);
+		c->ledger.drops[drop]++;
+		return drop;
+	}
+	if (syn->chunk != TC_NIL) {
+		const struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);
+		struct tc_packet data = *pkt;
+		data.at = syn->at;
+		data.tcp.seq = tc_session_first(s);
+		data.tcp.flags = TC_TCP_ACK;
+		data.payload = (struct tc_view){ chunk->data, chunk->len };
+		data.payload_len = chunk->len;
+		tc_session_on_packet(c, s, &data, now);
+	}
+	forget_syn(c, syn);
+	c->ledger.used++;
+	return tc_session_on_packet(c, s, pkt, now);
+}
+
+static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now,
+			      bool *ret_held)
+{
+	struct tc_tuple t = {
+		.client = pkt->src,
+		.server = pkt->dst,
+		.client_port = pkt->tcp.src_port,
+		.server_port = pkt->tcp.dst_port,
+		.link_id = pkt->link_id,
+	};
+	uint32_t hash = tc_core_hash(c, &t);
+	struct tc_session *s = find_session(c, &t, hash);
+	if (pkt->tcp.flags & TC_TCP_SYN) {
+		return pkt->tcp.flags & TC_TCP_ACK ? TC_DROP_NO_SESSION :
+						     on_syn(c, s, &t, hash, pkt, ret_held);
+	}
+	if (s != NULL && !s->has_syn) {
+		return tc_session_on_packet(c, s, pkt, now);
+	}
+	struct tc_syn *syn = tc_syns_find(&c->syns, &t, hash);
+	if (syn != NULL) {
+		int32_t ahead = tc_seq_diff(pkt->tcp.seq, tc_seq_add(syn->isn, 1));
+		bool its = ahead >= 0 && ahead <= (int32_t)TC_STREAM_AHEAD_MAX &&
+			   pkt->device == syn->device;
+		if (its && (pkt->tcp.flags & TC_TCP_RST)) {
+			give_up_syn(c, syn);
+			return TC_DROP_SYN_NO_ACCEPT;
+		}
+		if (its && (pkt->tcp.flags & TC_TCP_ACK)) {
+			return accept_syn(c, syn, s, pkt, now);
+		}
+	} else if (s != NULL) {
+		s->has_syn = false; /* it was given up */
+	}
+	return s != NULL ? tc_session_on_packet(c, s, pkt, now) : why_unknown(c, &t);
+}
+
+enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now)
+{
+	bool held = false;
+	c->ledger.seen++;
+	enum tc_drop drop = on_client(c, pkt, now, &held);
+	if (drop != TC_DROP_NONE) {
+		c->ledger.drops[drop]++;
+	} else if (!held) {
+		c->ledger.used++;
+	}
+	return drop;
+}
+
+void tc_core_on_online(struct tc_core *c, const struct tc_packet *pkt, tc_time now)
+{
+	struct tc_tuple t = {
+		.client = pkt->dst,
+		.server = pkt->src,
+		.client_port = pkt->tcp.dst_port,
+		.server_port = pkt->tcp.src_port,
+		.link_id = pkt->link_id,
+	};
+	(void)now;
+	struct tc_session *s = find_session(c, &t, tc_core_hash(c, &t));
+	if (s != NULL && pkt->payload_len > 0) {
+		s->online_at = pkt->at;
+	}
+}
+
+/* --- the target's answers --- */
+
+static uint16_t target_number(const struct tc_core *c, const struct tc_tuple *target)
+{
+	uint32_t i = 0;
+	for (; i < c->cfg.n_maps; i++) {
+		const struct tc_map *m = &c->cfg.maps[i];
+		uint16_t last = tc_map_target_port(m, m->online_port_last);
+		if (target->server_port >= m->target_port && target->server_port <= last &&
+		    tc_ip_eq(&m->target, &target->server)) {
+			break;
+		}
+	}
+	return i < c->cfg.n_maps ? c->target_of[i] : UINT16_MAX;
+}
+
+enum tc_drop tc_core_on_answer(struct tc_core *c, const struct tc_answer *ans, tc_time now)
+{
+	struct tc_tuple t = {
+		.client = ans->client,
+		.server = ans->target,
+		.client_port = ans->tcp.dst_port,
+		.server_port = ans->tcp.src_port,
+	};
+	uint32_t hash = tc_core_hash(c, &t);
+	c->ledger.answers++;
+	struct tc_replica *r = tc_replica_find(c, &t, hash);
+	enum tc_drop drop = r != NULL ? tc_replica_on_answer(c, r, ans, now) :
+					tc_reply_to(c, &t, target_number(c, &t), hash, ans, now);
+	if (drop == TC_DROP_ANSWER_STRAY) {
+		struct tc_note note = { .kind = TC_OUT_DISOWN, .tuple = t };
+		tc_core_note(c, &note);
+	}
+	if (drop != TC_DROP_NONE) {
+		c->ledger.answer_drops[drop]++;
+	}
+	return drop;
+}
+
+/* --- events --- */
+
+static void begin_scan(struct tc_core *c, tc_time now)
+{
+	c->scan = 0;
+	c->scan_at = now;
+}
+
+static void stop(struct tc_core *c, tc_time now)
+{
+	c->stopping = true;
+	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
+		struct tc_replica *r = tc_replica_at(c, i);
+		if (r->live) {
+			tc_replica_drain(c, r, TC_END_STOPPED, now);
+		}
+	}
+}
+
+static void lower_mss(struct tc_core *c, const struct tc_ip *target, uint32_t mss)
+{
+	for (uint32_t i = 0; i < c->cfg.n_maps; i++) {
+		if (tc_ip_eq(&c->cfg.maps[i].target, target) && mss < c->targets[i].mss) {
+			c->targets[i].mss = (uint16_t)tc_u32_max(mss, TC_MSS_MIN);
+		}
+	}
+}
+
+void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
+{
+	switch (ev->kind) {
+	case TC_EVENT_CAPTURE_LOSS:
+		c->loss_at = now;
+		c->scan_loss = true;
+		begin_scan(c, now);
+		break;
+	case TC_EVENT_CHANNEL_UP:
+		c->channels++;
+		c->scan_channel = true;
+		begin_scan(c, now);
+		break;
+	case TC_EVENT_CHANNEL_DOWN:
+		c->channels -= c->channels > 0;
+		break;
+	case TC_EVENT_SEND_ERROR:
+		c->ledger.send_errors++;
+		if (ev->error == EMSGSIZE && ev->replica < c->replicas.fresh &&
+		    tc_replica_at(c, ev->replica)->live) {
+			struct tc_target *t = &c->targets[tc_replica_at(c, ev->replica)->target];
+			t->mss = t->mss > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 :
+							       TC_MSS_BLACKHOLE_2;
+		}
+		break;
+	case TC_EVENT_PATH_MTU:
+		lower_mss(c, &ev->target,
+			  (uint32_t)ev->count - (tc_ip_is_v4(&ev->target) ? 40 : 60));
+		break;
+	case TC_EVENT_STOP:
+		stop(c, now);
+		break;
+	default: /* TC_EVENT_ANNOUNCED: marks open flows; nothing waits for it */
+		break;
+	}
+}
+
+/* One step of a scan over all replicas. */
+static void scan(struct tc_core *c, tc_time now)
+{
+	uint32_t to = tc_u32_min(c->replicas.fresh, c->scan + TC_ANNOUNCE_BATCH);
+	for (; c->scan < to; c->scan++) {
+		struct tc_replica *r = tc_replica_at(c, c->scan);
+		if (!r->live) {
+			continue;
+		}
+		if (c->scan_loss) {
+			tc_session_on_loss(c, tc_session_at(c, r->session));
+		}
+		if (c->scan_channel && !r->waiting) {
+			struct tc_note note = { .kind = TC_OUT_ANNOUNCE };
+			tc_replica_tuple(c, r, &note.tuple);
+			tc_core_note(c, &note);
+		}
+		if (c->scan_channel) {
+			tc_replica_touch(c, r);
+		}
+	}
+	if (c->scan >= c->replicas.fresh) {
+		c->scan_loss = false;
+		c->scan_channel = false;
+		c->scan_at = TC_TIME_NEVER;
+	} else {
+		c->scan_at = now + TC_MS;
+	}
+}
+
+void tc_core_on_deadline(struct tc_core *c, tc_time now)
+{
+	uint32_t i;
+	if (now >= c->scan_at) {
+		scan(c, now);
+	}
+	while ((i = tc_wheel_next(&c->wheel, now)) != TC_NIL) {
+		if (i < c->cfg.replicas) {
+			tc_replica_on_deadline(c, tc_replica_at(c, i), now);
+		} else {
+			tc_session_on_deadline(c, tc_session_at(c, i - c->cfg.replicas), now);
+		}
+	}
+	struct tc_syn *syn;
+	while ((syn = tc_syns_expired(&c->syns, now)) != NULL) {
+		give_up_syn(c, syn);
+	}
+}
+
+tc_time tc_core_deadline(const struct tc_core *c)
+{
+	tc_time at = tc_time_min(tc_wheel_deadline(&c->wheel), c->scan_at);
+	return tc_time_min(at, tc_syns_deadline(&c->syns));
+}
+
+/* --- outputs --- */
+
+bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
+{
+	if (c->n_notes > 0) {
+		const struct tc_note *note = &c->notes[c->first_note];
+		ret_out->kind = note->kind;
+		if (note->kind == TC_OUT_SESSION) {
+			ret_out->session = note->session;
+		} else {
+			ret_out->tuple = note->tuple;
+		}
+		c->first_note = (c->first_note + 1) % TC_NOTES_MAX;
+		c->n_notes--;
+		return true;
+	}
+	ret_out->kind = TC_OUT_SEGMENT;
+	if (tc_reply_next(c, &ret_out->segment)) {
+		return true;
+	}
+	while (c->ready_head != TC_NIL) {
+		struct tc_replica *r = tc_replica_at(c, c->ready_head);
+		c->ready_head = r->ready_next;
+		if (c->ready_head == TC_NIL) {
+			c->ready_tail = TC_NIL;
+		}
+		r->ready = false;
+		if (tc_replica_next(c, r, &ret_out->segment, now)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)
+{
+	*ret_ledger = c->ledger;
+	ret_ledger->tuples_forgotten = c->closeds.forgotten;
+	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
+		const struct tc_replica *r = tc_replica_at(c, i);
+		if (r->live) {
+			const struct tc_session *s = tc_session_at(c, r->session);
+			ret_ledger->live_complete += tc_seq_eq(tc_replica_pos(s, r), s->stream.far);
+		}
+	}
+}
+
+uint32_t tc_core_live(const struct tc_core *c)
+{
+	return c->replicas.used;
+}

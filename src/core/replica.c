@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * core/replica.c - one connection to the target: from waiting for its tuple to its end
+ *
+ * A tuple at the target has one owner. A replica whose tuple is taken waits; the owner gets --overlap to drain, is ended by a reset
+ * at exactly snd_nxt, and the next one's SYN follows at once. What a tuple used (core/closed.h) lifts ISN and TSval above it.
+ *
+ * tc_replica_next() is the only place where a replica speaks or is freed. It asks in this order: may it begin at all; is it over; may a turn
+ * begin; what does the endpoint want to send. When nothing is left it arms the one deadline that a replica has.
+ */
+#include "core/constants.h"
+#include "core/state.h"
+#include "wire/mark.h"
+
+/* A client's position as the endpoint's sequence number, and back. */
+static tc_seq to_seq(const struct tc_session *s, const struct tc_replica *r, tc_seq pos)
+{
+	return tc_seq_add(r->ep.iss, pos.v - s->isn.v);
+}
+
+static tc_seq to_pos(const struct tc_session *s, const struct tc_replica *r, tc_seq seq)
+{
+	return tc_seq_add(s->isn, seq.v - r->ep.iss.v);
+}
+
+tc_seq tc_replica_pos(const struct tc_session *s, const struct tc_replica *r)
+{
+	if (r->waiting || r->ep.state == TC_TCP_SYN_SENT) {
+		return tc_session_first(s);
+	}
+	/* a FIN that was acknowledged is no byte */
+	return tc_seq_min(to_pos(s, r, r->ep.snd_una), s->stream.far);
+}
+
+void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
+		      struct tc_tuple *ret_tuple)
+{
+	const struct tc_session *s = tc_session_at(c, r->session);
+	const struct tc_map *m = &c->cfg.maps[s->map];
+	*ret_tuple = (struct tc_tuple){
+		.client = r->client,
+		.server = m->target,
+		.client_port = r->client_port,
+		.server_port = tc_map_target_port(m, s->online.server_port),
+	};
+}
+
+static bool has_tuple(const struct tc_core *c, const struct tc_replica *r,
+		      const struct tc_tuple *target)
+{
+	struct tc_tuple own;
+	tc_replica_tuple(c, r, &own);
+	return tc_tuple_eq(&own, target);
+}
+
+/* Of the replicas of a tuple one has begun, at most; the others wait for it. */
+struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tuple *target,
+				   uint32_t hash)
+{
+	for (uint32_t pos = tc_table_find(&c->by_target, hash); pos != TC_NIL;
+	     pos = tc_table_again(&c->by_target, hash, pos)) {
+		struct tc_replica *r = tc_replica_at(c, tc_table_index(&c->by_target, pos));
+		if (!r->waiting && has_tuple(c, r, target)) {
+			return r;
+		}
+	}
+	return NULL;
+}
+
+/* The one that has waited longest for the tuple, NULL for none. */
+static struct tc_replica *find_waiting(const struct tc_core *c, const struct tc_tuple *target,
+				       uint32_t hash)
+{
+	struct tc_replica *first = NULL;
+	for (uint32_t pos = tc_table_find(&c->by_target, hash); pos != TC_NIL;
+	     pos = tc_table_again(&c->by_target, hash, pos)) {
+		struct tc_replica *r = tc_replica_at(c, tc_table_index(&c->by_target, pos));
+		if (r->waiting && r->end == TC_END_NONE && has_tuple(c, r, target) &&
+		    (first == NULL || r->ep.sent_at < first->ep.sent_at)) {
+			first = r;
+		}
+	}
+	return first;
+}
+
+static void note_session(struct tc_core *c, const struct tc_session *s, const struct tc_replica *r,
+			 enum tc_end end, uint64_t lost)
+{
+	if (!c->cfg.session_events) {
+		return;
+	}
+	struct tc_note note = { .kind = TC_OUT_SESSION };
+	note.session.online = s->online;
+	tc_replica_tuple(c, r, &note.session.target);
+	note.session.end = end;
+	note.session.turns = r->turns;
+	note.session.delivered = (uint32_t)tc_seq_diff(tc_replica_pos(s, r), tc_session_first(s));
+	note.session.lost = lost;
+	tc_core_note(c, &note);
+}
+
+bool tc_replica_open(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	uint32_t i = tc_slab_take(&c->replicas);
+	if (i == TC_NIL) {
+		return false;
+	}
+	struct tc_replica *r = tc_replica_at(c, i);
+	*r = (struct tc_replica){
+		.ep = { .sent_at = now,
+			.rtx_at = TC_TIME_NEVER,
+			.owing_at = TC_TIME_NEVER,
+			.board = TC_NIL },
+		.client = s->online.client,
+		.client_port = s->online.client_port,
+		.target = c->target_of[s->map],
+		.session = tc_session_index(c, s),
+		.sibling = s->replicas,
+		.next_turn = TC_NIL,
+		.turn_ack = s->base_ack,
+		.ans_last = TC_TIME_NEVER,
+		.drain_at = TC_TIME_NEVER,
+		.live = true,
+		.waiting = true,
+	};
+	struct tc_tuple target;
+	tc_replica_tuple(c, r, &target);
+	r->hash = tc_core_hash(c, &target);
+	if (!tc_table_insert(&c->by_target, r->hash, i)) {
+		r->live = false;
+		tc_slab_give(&c->replicas, i);
+		return false;
+	}
+	tc_wheel_node_init(&c->wheel, i);
+	s->replicas = i;
+	c->ledger.opened++;
+	c->ledger.live++;
+	note_session(c, s, r, TC_END_NONE, 0);
+	tc_replica_touch(c, r);
+	return true;
+}
+
+void tc_replica_touch(struct tc_core *c, struct tc_replica *r)
+{
+	if (r->ready) {
+		return;
+	}
+	uint32_t i = tc_replica_index(c, r);
+	r->ready = true;
+	r->ready_next = TC_NIL;
+	if (c->ready_tail == TC_NIL) {
+		c->ready_head = i;
+	} else {
+		tc_replica_at(c, c->ready_tail)->ready_next = i;
+	}
+	c->ready_tail = i;
+}
+
+void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now)
+{
+	if (r->drain_at == TC_TIME_NEVER) {
+		r->drain_at = now + c->cfg.overlap;
+		r->drain_end = (uint8_t)end;
+	}
+	tc_replica_touch(c, r);
+}
+
+/* --- beginning --- */
+
+/* ISN above, and TSval behind, what the tuple used before. */
+static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct tc_tuple *target,
+			  tc_time now)
+{
+	struct tc_closed *before =
+		tc_closeds_find(&c->closeds, &r->client, r->client_port, r->target, r->hash);
+	uint16_t clock = (uint16_t)((now + c->cfg.wall_offset) / TC_MARK_CLOCK_NS);
+	struct tc_mark mark = tc_mark_make(&c->cfg.mark_key, target, clock);
+	if (before != NULL && !tc_seq_lt(before->snd_nxt, mark.isn)) {
+		mark = tc_mark_make(&c->cfg.mark_key, target,
+				    (uint16_t)((before->snd_nxt.v >> 16) + 1));
+	}
+	struct tc_endpoint_open open = {
+		.iss = mark.isn,
+		.syn_win = mark.syn_win,
+		.mss = c->targets[r->target].mss,
+		.has_ts_floor = before != NULL,
+		.ts_floor = before != NULL ? before->tsval : 0,
+	};
+	if (before != NULL) {
+		tc_closeds_remove(&c->closeds, before);
+	}
+	tc_endpoint_init(&r->ep, &open, now);
+	r->waiting = false;
+	if (r->drain_at != TC_TIME_NEVER) {
+		r->drain_at =
+			now +
+			c->cfg.overlap; /* its own client went on meanwhile: still it gets its time */
+	}
+}
+
+/* Begin when the channel is up and the tuple is free. */
+static void try_begin(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	if (c->channels == 0) {
+		return; /* its coming up wakes us */
+	}
+	struct tc_tuple target;
+	tc_replica_tuple(c, r, &target);
+	struct tc_replica *owner = tc_replica_find(c, &target, r->hash);
+	if (owner != NULL) {
+		if (owner->end == TC_END_NONE) {
+			tc_replica_drain(c, owner, TC_END_REUSED, now);
+		}
+		return; /* its end wakes us */
+	}
+	if (find_waiting(c, &target, r->hash) == r) {
+		open_endpoint(c, r, &target, now);
+	}
+}
+
+/* --- ending --- */
+
+static void remember(struct tc_core *c, const struct tc_replica *r, tc_time now)
+{
+	if (r->waiting || r->ep.syns == 0) {
+		return; /* nothing was sent on this tuple */
+	}
+	struct tc_closed closed = {
+		.client = r->client,
+		.client_port = r->client_port,
+		.target = r->target,
+		.snd_nxt = r->ep.snd_nxt,
+		.rcv_nxt = r->ep.rcv_nxt,
+		.tsval = r->ep.ts_last,
+		.ts_recent = r->ep.ts_recent,
+		.hash = r->hash,
+		.reset = r->reset_sent,
+		.has_ts = r->ep.has_ts && r->ep.state != TC_TCP_SYN_SENT,
+	};
+	tc_closeds_add(&c->closeds, &closed, now);
+}
+
+static bool is_complete(const struct tc_session *s, enum tc_end end, uint64_t lost)
+{
+	bool spoken = end != TC_END_REFUSED && end != TC_END_NO_SYN_ACK &&
+		      end != TC_END_NO_ANSWERS && end != TC_END_SHED && end != TC_END_MEMORY &&
+		      end != TC_END_BUG;
+	return spoken && lost == 0 && !tc_stream_has_gap(&s->stream);
+}
+
+static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	struct tc_session *s = tc_session_at(c, r->session);
+	uint32_t i = tc_replica_index(c, r);
+	enum tc_end end = (enum tc_end)r->end;
+	uint64_t lost = (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(s, r));
+	c->ledger.held -= lost;
+	c->ledger.lost[end] += lost;
+	c->ledger.ended[end]++;
+	c->ledger.live--;
+	if (is_complete(s, end, lost)) {
+		c->ledger.complete++;
+	} else {
+		s->lossy = true;
+	}
+	s->end = (uint8_t)end;
+	note_session(c, s, r, end, lost);
+	remember(c, r, now);
+
+	struct tc_tuple target;
+	tc_replica_tuple(c, r, &target);
+	uint32_t hash = r->hash;
+	tc_table_remove(&c->by_target, hash, i);
+	tc_wheel_arm(&c->wheel, i, TC_TIME_NEVER);
+	tc_endpoint_fini(&r->ep, &c->env);
+	uint32_t *from = &s->replicas;
+	while (*from != i) {
+		from = &tc_replica_at(c, *from)->sibling;
+	}
+	*from = r->sibling;
+	r->live = false;
+	tc_slab_give(&c->replicas, i);
+
+	struct tc_replica *next = find_waiting(c, &target, hash);
+	if (next != NULL) {
+		tc_replica_touch(c, next);
+	}
+	tc_session_release(c, s, now);
+}
+
+/* The target owes an acknowledgement for too long, or we owe the target too much: why, or TC_END_NONE. */
+static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
+			   const struct tc_replica *r, tc_time now, tc_time *ret_next)
+{
+	bool asked = !r->waiting;
+	tc_time owing =
+		r->ep.owing_at == TC_TIME_NEVER ? TC_TIME_NEVER : r->ep.owing_at + c->cfg.keepalive;
+	tc_time behind = TC_TIME_NEVER;
+	tc_seq next = asked && r->ep.state != TC_TCP_SYN_SENT ? to_pos(s, r, r->ep.snd_nxt) :
+								tc_session_first(s);
+	if (tc_seq_lt(next, s->stream.end)) {
+		behind = tc_stream_time(&s->stream, &c->chunks, next);
+		behind = behind == TC_TIME_NEVER ? behind : behind + c->cfg.max_lag;
+	} else if (r->waiting) {
+		behind = r->ep.sent_at + c->cfg.max_lag;
+	}
+	tc_time quiet = TC_TIME_NEVER;
+	if (r->ep.state == TC_TCP_FIN_WAIT_2) {
+		quiet = tc_time_max(r->ep.sent_at, s->last_at);
+		quiet = r->ans_last == TC_TIME_NEVER ? quiet : tc_time_max(quiet, r->ans_last);
+		quiet += TC_FIN_WAIT_2_MAX;
+	}
+	*ret_next = tc_time_min(tc_time_min(owing, behind), quiet);
+	if (now < *ret_next) {
+		return TC_END_NONE;
+	}
+	if (c->channels == 0) {
+		return TC_END_NO_ANSWERS;
+	}
+	if (asked && r->ep.state == TC_TCP_SYN_SENT) {
+		return TC_END_NO_SYN_ACK;
+	}
+	if (now >= quiet) {
+		return TC_END_TARGET_QUIET;
+	}
+	return now >= owing && !r->ep.heard ? TC_END_NO_ACK : TC_END_LAG;
+}
+
+/* We end it: by a reset where the target knows of it. */
+static void reset(struct tc_replica *r, enum tc_end end)
+{
+	r->end = (uint8_t)end;
+	if (!r->waiting && r->ep.syns > 0 && r->ep.state != TC_TCP_TIME_WAIT &&
+	    r->ep.state != TC_TCP_CLOSED) {
+		tc_endpoint_reset(&r->ep);
+		r->reset_sent = true;
+	}
+}
+
+/* Has everything been said that will be said, and acknowledged? */
+static bool all_said(const struct tc_session *s, const struct tc_replica *r)
+{
+	return tc_endpoint_is_open(&r->ep) && r->next_turn == TC_NIL &&
+	       tc_seq_le(to_seq(s, r, s->stream.end), r->ep.snd_una) &&
+	       tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
+}
+
+/* Its client has used the tuple again before this one had it: it is next all the same. */
+static bool waits_its_turn(const struct tc_replica *r)
+{
+	return r->waiting && (r->drain_at == TC_TIME_NEVER || r->drain_end == TC_END_REUSED);
+}
+
+/* Set .end when it is over. @ret_next: when to look again */
+static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
+		      tc_time now, tc_time *ret_next)
+{
+	*ret_next = TC_TIME_NEVER;
+	if (r->end != TC_END_NONE) {
+		return;
+	}
+	if (!r->waiting && (r->ep.state == TC_TCP_TIME_WAIT || r->ep.state == TC_TCP_CLOSED)) {
+		r->end = TC_END_CLOSED;
+		return;
+	}
+	if (s->has_rst && all_said(s, r)) {
+		reset(r, tc_stream_has_gap(&s->stream) ? TC_END_HOLE : TC_END_CLIENT_RST);
+		return;
+	}
+	if (r->drain_at != TC_TIME_NEVER && !waits_its_turn(r)) {
+		if (now >= r->drain_at || r->waiting) {
+			reset(r, (enum tc_end)r->drain_end);
+			return;
+		}
+		*ret_next = r->drain_at;
+		return;
+	}
+	enum tc_end end = overdue(c, s, r, now, ret_next);
+	if (end == TC_END_NONE) {
+		return;
+	}
+	if (end == TC_END_LAG && c->cfg.overlap > 0) {
+		tc_replica_drain(c, r, end, now);
+		*ret_next = r->drain_at;
+		return;
+	}
+	reset(r, end);
+}
+
+/* --- speaking --- */
+
+/* Begin the turns whose time has come. @ret_next: when the next one may; @ret_supply: what may be spoken now */
+static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r, tc_time now,
+		   struct tc_supply *ret_supply, tc_time *ret_next)
+{
+	bool hurry = r->drain_at != TC_TIME_NEVER &&
+		     (r->drain_end == TC_END_REUSED || r->drain_end == TC_END_STOPPED);
+	*ret_next = TC_TIME_NEVER;
+	while (r->next_turn != TC_NIL) {
+		const struct tc_turn *m = tc_turn_at(&c->turns, r->next_turn);
+		if (tc_seq_lt(r->ep.snd_nxt, to_seq(s, r, m->pos)) ||
+		    tc_seq_lt(s->stream.end, m->pos)) {
+			break; /* the turn before it is still being spoken, or is not complete */
+		}
+		bool by_limit = false;
+		tc_time at = hurry ? now : tc_pace_gate(c, r, m, &by_limit);
+		if (now < at) {
+			*ret_next = at;
+			break;
+		}
+		if (s->has_fin && tc_seq_eq(m->pos, s->fin_pos)) {
+			r->turn_ack = m->ack; /* a FIN alone is not something said */
+		} else {
+			tc_pace_on_begin(c, r, m, by_limit, now);
+		}
+		r->next_turn = m->next;
+		tc_session_release(c, s, now);
+	}
+	tc_seq limit = s->stream.end;
+	if (r->next_turn != TC_NIL) {
+		limit = tc_seq_min(limit, tc_turn_at(&c->turns, r->next_turn)->pos);
+	}
+	ret_supply->limit = to_seq(s, r, limit);
+	ret_supply->fin =
+		s->has_fin && !s->has_rst && r->next_turn == TC_NIL && tc_seq_eq(limit, s->fin_pos);
+}
+
+/* Attach addresses and bytes. False when the bytes are not there, which would be a bug. */
+static bool fill(const struct tc_core *c, const struct tc_session *s, const struct tc_replica *r,
+		 struct tc_plan *plan, struct tc_segment *seg)
+{
+	struct tc_tuple t;
+	tc_replica_tuple(c, r, &t);
+	seg->replica = tc_replica_index(c, r);
+	seg->src = t.client;
+	seg->dst = t.server;
+	seg->tcp.src_port = t.client_port;
+	seg->tcp.dst_port = t.server_port;
+	seg->n_views = 0;
+	if (plan->len == 0) {
+		return true;
+	}
+	uint16_t views = TC_SEGMENT_VIEWS;
+	uint32_t n = tc_stream_views(&s->stream, &c->chunks, to_pos(s, r, plan->seq), plan->len,
+				     seg->payload, &views);
+	seg->n_views = views;
+	if (n < plan->len) {
+		plan->len = n;
+		plan->fin = false;
+		plan->last = false;
+	}
+	return n > 0;
+}
+
+/* A turn that needs no mark: the first of a session whose server does not speak first. */
+static void begin_first(struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
+			tc_seq pos, tc_time now)
+{
+	struct tc_turn first = { .pos = pos,
+				 .ack = r->turn_ack,
+				 .at = tc_stream_time(&s->stream, &c->chunks, pos) };
+	tc_pace_on_begin(c, r, &first, false, now);
+}
+
+static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
+		  const struct tc_supply *sup, tc_time now, struct tc_segment *ret_seg)
+{
+	struct tc_plan plan;
+	tc_endpoint_plan(&r->ep, &c->env, sup, now, &plan);
+	if (plan.kind == TC_PLAN_NONE) {
+		return false;
+	}
+	if (!fill(c, s, r, &plan, ret_seg)) {
+		tc_bug(c);
+		reset(r, TC_END_BUG);
+		return false;
+	}
+	if (plan.kind == TC_PLAN_NEW && plan.len > 0 && r->turns == 0) {
+		begin_first(c, s, r, to_pos(s, r, plan.seq), now);
+	}
+	tc_endpoint_emit(&r->ep, &c->env, &plan, now, ret_seg);
+	if (plan.kind == TC_PLAN_NEW && plan.len > 0) {
+		tc_pace_on_spoken(r);
+	}
+	return true;
+}
+
+bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
+		     tc_time now)
+{
+	struct tc_session *s = tc_session_at(c, r->session);
+	tc_time end_at;
+	tc_time turn_at = TC_TIME_NEVER;
+	if (r->end == TC_END_NONE && waits_its_turn(r)) {
+		try_begin(c, r, now);
+	}
+	check_end(c, s, r, now, &end_at);
+	struct tc_supply sup = { .limit = r->ep.snd_nxt };
+	if (!r->waiting) {
+		if (tc_endpoint_is_open(&r->ep) && r->end == TC_END_NONE) {
+			supply(c, s, r, now, &sup, &turn_at);
+		}
+		bool last_words = r->ep.rst_due || (r->end == TC_END_CLOSED && r->ep.ack_due);
+		if ((r->end == TC_END_NONE || last_words) && speak(c, s, r, &sup, now, ret_seg)) {
+			tc_replica_touch(c, r);
+			return true;
+		}
+	}
+	if (r->end != TC_END_NONE) {
+		finish(c, r, now);
+		return false;
+	}
+	tc_time at = tc_time_min(tc_time_min(end_at, turn_at),
+				 r->waiting ? TC_TIME_NEVER : tc_endpoint_deadline(&r->ep));
+	tc_wheel_arm(&c->wheel, tc_replica_index(c, r), at);
+	return false;
+}
+
+/*
+ * A path that swallows full segments: its errors go to the real client, not to us (RFC 2923 2.1). After two timeouts of a full segment
+ * smaller ones are tried; when one of those is acknowledged the size is kept for the target.
+ */
+static void try_smaller(struct tc_replica *r)
+{
+	bool full = tc_seq_diff(r->ep.snd_nxt, r->ep.snd_una) >= r->ep.cut;
+	if (r->ep.state == TC_TCP_SYN_SENT || !full || r->ep.backoff < 2 ||
+	    r->ep.backoff % 2 != 0) {
+		return;
+	}
+	tc_endpoint_set_mss(&r->ep, r->ep.cut > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 :
+								     TC_MSS_BLACKHOLE_2);
+}
+
+static void learn_mss(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before)
+{
+	uint16_t mss = (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));
+	struct tc_target *t = &c->targets[r->target];
+	if (backoff_before >= 2 && mss <= TC_MSS_BLACKHOLE_1 && mss < t->mss) {
+		t->mss = mss;
+	}
+}
+
+void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	if (!r->waiting) {
+		uint8_t backoff = r->ep.backoff;
+		tc_endpoint_on_deadline(&r->ep, &c->env, now);
+		if (r->ep.backoff != backoff) {
+			try_smaller(r);
+		}
+	}
+	tc_replica_touch(c, r);
+}
+
+enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
+				  const struct tc_answer *ans, tc_time now)
+{
+	struct tc_news news;
+	struct tc_session *s = tc_session_at(c, r->session);
+	if (r->end != TC_END_NONE) {
+		return TC_DROP_ANSWER_STALE;
+	}
+	uint8_t backoff = r->ep.backoff;
+	enum tc_drop drop = tc_endpoint_on_answer(&r->ep, &c->env, ans, now, &news);
+	if (news.established) {
+		r->ans_base = r->ep.rcv_nxt;
+	}
+	if (news.acked > 0) {
+		c->ledger.held -= news.acked;
+		c->ledger.delivered += news.acked;
+		learn_mss(c, r, backoff);
+	}
+	if (news.received > 0) {
+		tc_pace_on_heard(c, r, now);
+	}
+	if (news.refused || news.reset) {
+		r->end = news.refused ? TC_END_REFUSED : TC_END_TARGET_RST;
+	}
+	tc_replica_touch(c, r);
+	if (news.acked > 0) {
+		tc_session_release(c, s, now);
+	}
+	return drop;
+}

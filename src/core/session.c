@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * core/session.c - what one client said: its packets become bytes, turns, an end
+ *
+ * A hole is lost by the capture when new bytes beyond it keep coming for longer than any client would leave a loss unmended; sooner when
+ * the ring itself reported a loss; and when the client has gone silent with bytes missing. Until then a gap is an honest loss on the
+ * client's path, whose retransmission will come. A hole ends the session: what was before it is spoken, the rest is counted.
+ *
+ * When the copy ends before its client does the session stays as a ghost, so that what the client still says is counted as lost.
+ */
+#include "core/constants.h"
+#include "core/state.h"
+
+/* Replicas look up again which turn is their next. */
+static void renew_turns(struct tc_core *c, struct tc_session *s)
+{
+	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
+		struct tc_replica *r = tc_replica_at(c, i);
+		r->next_turn = tc_turns_after(&s->turns, &c->turns, r->turn_ack);
+	}
+}
+
+static void touch_replicas(struct tc_core *c, struct tc_session *s)
+{
+	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
+		tc_replica_touch(c, tc_replica_at(c, i));
+	}
+}
+
+static void free_session(struct tc_core *c, struct tc_session *s)
+{
+	uint32_t i = tc_session_index(c, s);
+	if (!s->detached) {
+		tc_table_remove(&c->by_online, s->hash, i);
+	}
+	tc_wheel_arm(&c->wheel, c->cfg.replicas + i, TC_TIME_NEVER);
+	tc_slab_give(&c->sessions, i);
+}
+
+/* When the missing bytes are given up without any further packet. */
+static tc_time gap_deadline(const struct tc_core *c, const struct tc_session *s)
+{
+	tc_time silent = s->last_at + TC_HOLE_SILENT;
+	if (c->loss_at < s->gap_at - TC_HOLE_RING_MIN) {
+		return silent;
+	}
+	tc_time rtts = TC_HOLE_RING_RTTS * (tc_time)s->rtt_us * TC_US;
+	return tc_time_min(silent, tc_time_max(c->loss_at, s->gap_at) +
+					   tc_time_max(rtts, TC_HOLE_RING_MIN));
+}
+
+static void arm(struct tc_core *c, struct tc_session *s)
+{
+	tc_time at = c->cfg.idle == TC_TIME_NEVER ? TC_TIME_NEVER : s->last_at + c->cfg.idle;
+	if (s->replicas == TC_NIL) {
+		at = s->last_at + TC_GHOST_IDLE;
+	} else if (s->gap_at != TC_TIME_NEVER) {
+		at = tc_time_min(at, gap_deadline(c, s));
+	}
+	tc_wheel_arm(&c->wheel, c->cfg.replicas + tc_session_index(c, s), at);
+}
+
+void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	(void)now;
+	if (s->replicas == TC_NIL) {
+		tc_stream_fini(&s->stream, &c->chunks);
+		tc_turns_fini(&s->turns, &c->turns);
+		if (tc_session_is_over(s)) {
+			free_session(c, s);
+		} else {
+			s->stream.end = s->stream.far;
+			s->gap_at = TC_TIME_NEVER;
+			arm(c, s);
+		}
+		return;
+	}
+	tc_seq pos = s->stream.far;
+	tc_seq ack =
+		s->turns.tail == TC_NIL ? s->turns.ack : tc_turn_at(&c->turns, s->turns.tail)->ack;
+	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
+		const struct tc_replica *r = tc_replica_at(c, i);
+		pos = tc_seq_min(pos, tc_replica_pos(s, r));
+		ack = tc_seq_min(ack, r->turn_ack);
+	}
+	tc_stream_release(&s->stream, &c->chunks, pos);
+	while (s->turns.head != TC_NIL &&
+	       tc_seq_le(tc_turn_at(&c->turns, s->turns.head)->ack, ack)) {
+		tc_turns_drop_head(&s->turns, &c->turns);
+	}
+}
+
+void tc_session_end(struct tc_core *c, struct tc_session *s, enum tc_end end, tc_time now)
+{
+	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
+		tc_replica_drain(c, tc_replica_at(c, i), end, now);
+	}
+}
+
+void tc_session_detach(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	bool was_over = tc_session_is_over(s);
+	tc_table_remove(&c->by_online, s->hash, tc_session_index(c, s));
+	s->detached = true;
+	if (s->replicas == TC_NIL) {
+		free_session(c, s);
+	} else if (!was_over) {
+		tc_session_end(c, s, TC_END_REUSED,
+			       now); /* its client is gone, and we did not see it go */
+	}
+}
+
+enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt,
+			     uint16_t map, tc_time now, struct tc_session **ret_session)
+{
+	uint32_t i = tc_slab_take(&c->sessions);
+	if (i == TC_NIL) {
+		return TC_DROP_FLOWS_FULL;
+	}
+	struct tc_session *s = tc_session_at(c, i);
+	tc_time rtt = tc_time_clamp(pkt->at - syn->at, 0, TC_SEC * 60);
+	*s = (struct tc_session){
+		.online = syn->tuple,
+		.last_at = pkt->at,
+		.gap_at = TC_TIME_NEVER,
+		.isn = syn->isn,
+		.base_ack = pkt->tcp.ack,
+		.rtt_us = (uint32_t)(rtt / TC_US),
+		.hash = syn->hash,
+		.replicas = TC_NIL,
+		.device = syn->device,
+		.map = map,
+	};
+	tc_stream_init(&s->stream, tc_session_first(s));
+	tc_turns_init(&s->turns, pkt->tcp.ack);
+	if (!tc_table_insert(&c->by_online, s->hash, i)) {
+		tc_slab_give(&c->sessions, i);
+		return TC_DROP_FLOWS_FULL;
+	}
+	tc_wheel_node_init(&c->wheel, c->cfg.replicas + i);
+	if (!tc_replica_open(c, s, now)) {
+		s->detached = false;
+		free_session(c, s);
+		return TC_DROP_FLOWS_FULL;
+	}
+	arm(c, s);
+	*ret_session = s;
+	return TC_DROP_NONE;
+}
+
+/* New bytes were seen: they are to be copied, or they are lost already. */
+static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
+{
+	c->ledger.to_copy += n;
+	if (s->replicas != TC_NIL) {
+		c->ledger.held += n;
+		return;
+	}
+	c->ledger.lost[s->end] += n;
+	if (n > 0 && !s->lossy) {
+		s->lossy = true;
+		c->ledger.complete--;
+	}
+}
+
+/* A packet of a client whose copy has ended: only numbers are looked at. */
+static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
+				    const struct tc_packet *pkt)
+{
+	tc_seq pos = pkt->tcp.seq;
+	tc_seq end = tc_seq_add(pos, pkt->payload_len);
+	if (tc_seq_lt(s->stream.far, end) &&
+	    (uint32_t)tc_seq_diff(end, s->stream.far) <= TC_STREAM_AHEAD_MAX &&
+	    pkt->payload_len > 0) {
+		count_bytes(c, s, (uint32_t)tc_seq_diff(end, s->stream.far));
+		s->stream.far = end;
+		s->stream.end = end;
+	}
+	enum tc_drop drop = s->end == TC_END_SHED ? TC_DROP_SHED : TC_DROP_AFTER_END;
+	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
+		free_session(c, s);
+	} else {
+		arm(c, s);
+	}
+	return drop;
+}
+
+static void find_hole(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	if (s->gap_at != TC_TIME_NEVER) {
+		c->ledger.holes++;
+		s->gap_at = TC_TIME_NEVER;
+		tc_session_end(c, s, TC_END_HOLE, now);
+	}
+}
+
+/* A gap began, moved on or closed; new bytes came beyond it or not. */
+static void look_at_gap(struct tc_core *c, struct tc_session *s, tc_seq end_before, bool beyond,
+			tc_time now)
+{
+	if (!tc_stream_has_gap(&s->stream)) {
+		s->gap_at = TC_TIME_NEVER;
+		return;
+	}
+	if (s->gap_at == TC_TIME_NEVER || !tc_seq_eq(end_before, s->stream.end)) {
+		s->gap_at = now;
+		return;
+	}
+	tc_time patience =
+		tc_time_max(TC_HOLE_BUSY, TC_HOLE_BUSY_RTTS * (tc_time)s->rtt_us * TC_US);
+	if (beyond && now - s->gap_at >= patience) {
+		find_hole(c, s, now);
+	}
+}
+
+static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
+			      tc_time now)
+{
+	tc_seq pos = pkt->tcp.seq;
+	uint32_t len = pkt->payload_len;
+	tc_seq end_before = s->stream.end;
+	tc_seq far_before = s->stream.far;
+	if (s->has_fin && tc_seq_lt(s->fin_pos, tc_seq_add(pos, len))) {
+		return TC_DROP_OUT_OF_WINDOW; /* bytes behind a FIN */
+	}
+	int r = tc_stream_add(&s->stream, &c->chunks, pos, pkt->payload, len, pkt->at);
+	count_bytes(c, s, (uint32_t)tc_seq_diff(s->stream.far, far_before));
+	look_at_gap(c, s, end_before, !tc_seq_eq(far_before, s->stream.far), now);
+	if (r == TC_STREAM_E_MEMORY) {
+		tc_session_end(c, s, TC_END_MEMORY, now);
+		return TC_DROP_MEMORY;
+	}
+	if (r == TC_STREAM_E_DUPLICATE) {
+		return TC_DROP_DUPLICATE;
+	}
+	if (tc_seq_lt(pos, end_before)) {
+		/* what was there already belongs to its own turn */
+		len -= (uint32_t)tc_seq_diff(end_before, pos);
+		pos = end_before;
+	}
+	if (pkt->tcp.flags & TC_TCP_ACK) {
+		tc_time think = s->online_at > 0 ? pkt->at - s->online_at : 0;
+		tc_turns_add(&s->turns, &c->turns, pos, len, pkt->tcp.ack, pkt->at,
+			     (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX));
+		renew_turns(c, s);
+	}
+	return TC_DROP_NONE;
+}
+
+static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
+{
+	tc_seq pos = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
+	if (s->has_fin || tc_seq_lt(pos, s->stream.end)) {
+		return;
+	}
+	s->has_fin = true;
+	s->fin_pos = pos;
+	if (tc_seq_lt(s->stream.far, pos)) {
+		/* bytes before it are missing: they were said all the same */
+		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
+		s->stream.far = pos;
+		s->gap_at = s->gap_at == TC_TIME_NEVER ? pkt->at : s->gap_at;
+	}
+	if (pkt->tcp.flags & TC_TCP_ACK) {
+		tc_turns_add(&s->turns, &c->turns, pos, 0, pkt->tcp.ack, pkt->at, 0);
+		renew_turns(c, s);
+	}
+}
+
+/* A reset without an acknowledgement says nothing of what the client had heard: wait for the beginning of an answer, if one is due. */
+static void take_rst(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
+{
+	if (s->has_rst) {
+		return;
+	}
+	s->has_rst = true;
+	tc_seq last =
+		s->turns.tail == TC_NIL ? s->turns.ack : tc_turn_at(&c->turns, s->turns.tail)->ack;
+	tc_seq heard = pkt->tcp.flags & TC_TCP_ACK ? pkt->tcp.ack : tc_seq_add(last, 1);
+	if (!tc_seq_eq(s->stream.end, tc_session_first(s))) {
+		tc_turns_add(&s->turns, &c->turns, s->stream.end, 0, heard, pkt->at, 0);
+		renew_turns(c, s);
+	}
+}
+
+enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
+				  const struct tc_packet *pkt, tc_time now)
+{
+	if (pkt->device != s->device) {
+		return TC_DROP_DUPLICATE; /* seen on another device too */
+	}
+	int32_t ahead = tc_seq_diff(pkt->tcp.seq, s->stream.end);
+	if (ahead > (int32_t)TC_STREAM_AHEAD_MAX || ahead < -(int32_t)TC_STREAM_AHEAD_MAX) {
+		return TC_DROP_OUT_OF_WINDOW;
+	}
+	s->last_at = tc_time_max(s->last_at, pkt->at);
+	if (s->replicas == TC_NIL) {
+		return on_ghost_packet(c, s, pkt);
+	}
+	enum tc_drop drop = TC_DROP_NONE;
+	if (pkt->tcp.flags & TC_TCP_RST) {
+		take_rst(c, s, pkt);
+	} else {
+		if (pkt->payload_len > 0) {
+			drop = take_data(c, s, pkt, now);
+		}
+		if (pkt->tcp.flags & TC_TCP_FIN) {
+			take_fin(c, s, pkt);
+		}
+	}
+	if (s->gap_at != TC_TIME_NEVER || s->replicas == TC_NIL) {
+		arm(c, s);
+	}
+	touch_replicas(c, s);
+	return drop;
+}
+
+void tc_session_on_loss(struct tc_core *c, struct tc_session *s)
+{
+	if (s->gap_at != TC_TIME_NEVER) {
+		arm(c, s);
+	}
+}
+
+void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	if (s->replicas == TC_NIL) {
+		if (now >= s->last_at + TC_GHOST_IDLE) {
+			free_session(c, s);
+		} else {
+			arm(c, s);
+		}
+		return;
+	}
+	if (c->cfg.idle != TC_TIME_NEVER && now >= s->last_at + c->cfg.idle) {
+		tc_session_end(c, s, TC_END_IDLE, now);
+		return;
+	}
+	if (s->gap_at != TC_TIME_NEVER && now >= gap_deadline(c, s)) {
+		find_hole(c, s, now);
+	}
+	arm(c, s);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * core/state.h - the objects of a core, for its own files
+ *
+ * Layer:   core.
+ *
+ *     by_online --> session --+--> stream (chunks), turns (marks)
+ *                             +--> replica, replica, ...   <-- by_target
+ *                                     |  pace, endpoint
+ *                                     +--> ready queue --> next_out
+ *
+ * Inputs change objects and touch() the replicas that may have something to say; what is said, and every end, happens in one
+ * place, when a replica is pulled from the ready queue (core/replica.c). So an object is never freed under a caller's feet.
+ * Objects are named by indices into slabs, never by pointers across calls.
+ */
+#ifndef TC_CORE_STATE_H
+#define TC_CORE_STATE_H
+
+#include "base/wheel.h"
+#include "core/board.h"
+#include "core/closed.h"
+#include "core/constants.h"
+#include "core/core.h"
+#include "core/endpoint.h"
+#include "core/stream.h"
+#include "core/syns.h"
+#include "core/turns.h"
+
+/**
+ * struct tc_session - one client's connection to the online server
+ * States, by what is set:
+ *   copied     replicas != TC_NIL. Exits: the last replica ends
+ *   ghost      replicas == TC_NIL, !stream_over: the copy ended before its client did; what the client still says is counted as lost to
+ *              .end. Deadline: TC_GHOST_IDLE. Exits: FIN, RST, a new connection on the tuple, silence
+ *   over       replicas == TC_NIL, stream_over: freed
+ */
+struct tc_session {
+	struct tc_tuple online;
+	struct tc_stream stream;
+	struct tc_turns turns;
+	tc_time last_at;   /* last packet of the client */
+	tc_time gap_at;	   /* since when bytes are missing at stream.end; TC_TIME_NEVER: none are */
+	tc_time online_at; /* last packet of the online server with payload, 0 for none */
+	tc_seq isn;
+	tc_seq base_ack; /* what the handshake acknowledged */
+	tc_seq fin_pos;	 /* with has_fin */
+	uint32_t rtt_us; /* of the client's handshake, as seen here */
+	uint32_t hash;
+	uint32_t replicas; /* first of a list by .sibling */
+	uint16_t device;
+	uint16_t map;
+	uint8_t end; /* enum tc_end of the last replica that ended */
+	bool has_fin : 1;
+	bool has_rst : 1;
+	bool detached : 1; /* a newer connection has the tuple; not in by_online any more */
+	bool has_syn : 1;  /* a lone SYN of the same tuple waits */
+	bool lossy : 1;	   /* counted as not complete */
+};
+
+/**
+ * struct tc_replica - one connection to the target that speaks a session
+ * States: waiting (for the tuple or the channel; nothing was sent), running (the endpoint's states), ending (.end is set: a reset may
+ * be due, then it is freed).
+ */
+struct tc_replica {
+	struct tc_endpoint ep;
+	struct tc_ip client;
+	uint16_t client_port;
+	uint16_t target; /* number in the core's targets */
+	uint32_t session;
+	uint32_t sibling;
+	uint32_t ready_next;
+	uint32_t hash;
+	uint32_t next_turn; /* the mark that it has not begun yet, TC_NIL for none */
+	tc_seq turn_ack;    /* of the turn that it speaks */
+	tc_seq ans_base;    /* rcv_nxt when the turn's last byte was spoken */
+	tc_time ans_last;   /* last new byte of the target in this turn; TC_TIME_NEVER: none yet */
+	tc_time drain_at;   /* ended by us then; TC_TIME_NEVER */
+	uint32_t answer_us; /* smoothed answer time, 0: no sample */
+	uint32_t
+		late_us; /* the turn before was spoken so long before this one and is unanswered; 0: no */
+	uint32_t turns;
+	uint8_t limits;	   /* turns in a row that began by limit */
+	uint8_t drain_end; /* enum tc_end, with drain_at */
+	uint8_t end;	   /* enum tc_end: it is to be freed */
+	bool live : 1;	   /* in use: slabs do not tell */
+	bool waiting : 1;
+	bool ready : 1;
+	bool timed : 1;
+	bool reset_sent : 1;
+};
+
+/** struct tc_target - what is learned of one target and lasts longer than a connection */
+struct tc_target {
+	tc_time max_pause; /* largest one inside its answers */
+	uint16_t
+		mss; /* the most that the path carries, without options; falls by black holes, EMSGSIZE and path MTU */
+};
+
+/** struct tc_reply - a segment of a tuple that has no replica any more */
+struct tc_reply {
+	struct tc_tuple target;
+	struct tc_tcp tcp;
+};
+
+/** struct tc_note - an output that is no segment */
+struct tc_note {
+	enum tc_out_kind kind;
+	union {
+		struct tc_tuple tuple;
+		struct tc_out_session session;
+	};
+};
+
+struct tc_core {
+	struct tc_core_config cfg;
+	struct tc_ledger ledger;
+	struct tc_endpoint_env env;
+	struct tc_slab sessions, replicas, chunks, turns, boards;
+	struct tc_table by_online; /* sessions, not detached */
+	struct tc_table by_target; /* replicas */
+	struct tc_syns syns;
+	struct tc_closeds closeds;
+	struct tc_wheel wheel; /* nodes: replicas first, then sessions */
+	struct tc_target targets[TC_MAPS_MAX];
+	uint16_t target_of[TC_MAPS_MAX]; /* map -> target: maps to one address share it */
+
+	uint32_t ready_head;
+	uint32_t ready_tail;
+
+	tc_time loss_at;   /* last loss that the capture reported; INT64_MIN / 2 when none */
+	tc_time scan_at;   /* next step of a scan; TC_TIME_NEVER: none is under way */
+	uint32_t channels; /* up */
+	uint32_t scan; /* replicas from here on are still to be told what happened to all of them */
+	bool scan_loss;	   /* the capture lost packets */
+	bool scan_channel; /* a channel came up */
+	bool stopping;
+
+	uint32_t first_reply, n_replies;
+	uint32_t first_note, n_notes;
+	struct tc_reply replies[TC_REPLIES_MAX];
+	struct tc_note notes[TC_NOTES_MAX];
+};
+
+static inline struct tc_session *tc_session_at(const struct tc_core *c, uint32_t i)
+{
+	return tc_slab_at(&c->sessions, i);
+}
+
+static inline struct tc_replica *tc_replica_at(const struct tc_core *c, uint32_t i)
+{
+	return tc_slab_at(&c->replicas, i);
+}
+
+static inline uint32_t tc_session_index(const struct tc_core *c, const struct tc_session *s)
+{
+	return (uint32_t)(((const uint8_t *)s - c->sessions.mem) / c->sessions.size);
+}
+
+static inline uint32_t tc_replica_index(const struct tc_core *c, const struct tc_replica *r)
+{
+	return (uint32_t)(((const uint8_t *)r - c->replicas.mem) / c->replicas.size);
+}
+
+/** tc_session_first() - position of the client's first byte */
+static inline tc_seq tc_session_first(const struct tc_session *s)
+{
+	return tc_seq_add(s->isn, 1);
+}
+
+static inline bool tc_session_is_over(const struct tc_session *s)
+{
+	return s->has_fin || s->has_rst || s->detached;
+}
+
+/** tc_bug() - count a broken promise of our own; the caller ends the session with TC_END_BUG */
+#define tc_bug(c) tc_bug_at((c), __FILE__ ":" TC_BUG_LINE(__LINE__))
+#define TC_BUG_LINE(x) TC_BUG_TEXT(x)
+#define TC_BUG_TEXT(x) #x
+
+static inline void tc_bug_at(struct tc_core *c, const char *where)
+{
+	c->ledger.bugs++;
+	if (c->ledger.bug_at == NULL) {
+		c->ledger.bug_at = where;
+	}
+}
+
+/* core/session.c */
+/** tc_session_open() - a handshake was completed: session and replica; a drop when there is no room */
+enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt,
+			     uint16_t map, tc_time now, struct tc_session **ret_session);
+enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
+				  const struct tc_packet *pkt, tc_time now);
+void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now);
+/** tc_session_on_loss() - the capture lost packets: a gap of this session may be its work */
+void tc_session_on_loss(struct tc_core *c, struct tc_session *s);
+/** tc_session_end() - end all its replicas for @end, after they had --overlap to drain */
+void tc_session_end(struct tc_core *c, struct tc_session *s, enum tc_end end, tc_time now);
+/** tc_session_detach() - its client has opened a new connection on the tuple */
+void tc_session_detach(struct tc_core *c, struct tc_session *s, tc_time now);
+/** tc_session_release() - replicas moved on: give back what none of them needs; frees the session when it is over */
+void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now);
+
+/* core/replica.c */
+/** tc_replica_open() - a connection for @s, waiting for its tuple; false when there is no room */
+bool tc_replica_open(struct tc_core *c, struct tc_session *s, tc_time now);
+/** tc_replica_touch() - it may have something to say or to end */
+void tc_replica_touch(struct tc_core *c, struct tc_replica *r);
+/** tc_replica_drain() - end it for @end after --overlap, or earlier when nothing is left to say */
+void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now);
+/** tc_replica_next() - pulled from the ready queue: a segment, or false when it has nothing to say now (and may be gone) */
+bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
+		     tc_time now);
+enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
+				  const struct tc_answer *ans, tc_time now);
+void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now);
+struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tuple *target,
+				   uint32_t hash);
+/** tc_replica_tuple() - as the target sees it */
+void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
+		      struct tc_tuple *ret_tuple);
+/** tc_replica_pos() - position of the first byte that the target has not acknowledged */
+tc_seq tc_replica_pos(const struct tc_session *s, const struct tc_replica *r);
+
+/* core/pace.c */
+/** tc_pace_gate() - when the replica may begin the turn @m; @ret_limit: true when that is by limit, not by answer */
+tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
+		     bool *ret_limit);
+/** tc_pace_on_begin() - it begins @m now */
+void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
+		      bool by_limit, tc_time now);
+/** tc_pace_on_spoken() - new bytes of the present turn are on their way */
+void tc_pace_on_spoken(struct tc_replica *r);
+/** tc_pace_on_heard() - the target said something new */
+void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, tc_time now);
+
+/* core/reply.c */
+/** tc_reply_to() - an answer for a closed tuple; TC_DROP_NONE when it was expected */
+enum tc_drop tc_reply_to(struct tc_core *c, const struct tc_tuple *target, uint16_t target_number,
+			 uint32_t hash, const struct tc_answer *ans, tc_time now);
+
+/** tc_reply_next() - pull one; false when there is none */
+bool tc_reply_next(struct tc_core *c, struct tc_segment *ret_seg);
+
+/* core/core.c */
+/** tc_core_note() - queue an output that is no segment; when the queue is full it is not made */
+void tc_core_note(struct tc_core *c, const struct tc_note *note);
+uint32_t tc_core_hash(const struct tc_core *c, const struct tc_tuple *tuple);
+
+#endif
