@@ -539,36 +539,56 @@ tc_time tc_core_deadline(const struct tc_core *c)
 
 /* --- outputs --- */
 
+static bool next_note(struct tc_core *c, struct tc_out *ret_out)
+{
+	if (c->n_notes == 0) {
+		return false;
+	}
+	const struct tc_note *note = &c->notes[c->first_note];
+	ret_out->kind = note->kind;
+	if (note->kind == TC_OUT_SESSION) {
+		ret_out->session = note->session;
+	} else {
+		ret_out->tuple = note->tuple;
+	}
+	c->first_note = (c->first_note + 1) % TC_NOTES_MAX;
+	c->n_notes--;
+	return true;
+}
+
+static struct tc_replica *next_ready(struct tc_core *c)
+{
+	if (c->ready_head == TC_NIL) {
+		return NULL;
+	}
+	struct tc_replica *r = tc_replica_at(c, c->ready_head);
+	c->ready_head = r->ready_next;
+	if (c->ready_head == TC_NIL) {
+		c->ready_tail = TC_NIL;
+	}
+	r->ready = false;
+	return r;
+}
+
 bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
 {
-	if (c->n_notes > 0) {
-		const struct tc_note *note = &c->notes[c->first_note];
-		ret_out->kind = note->kind;
-		if (note->kind == TC_OUT_SESSION) {
-			ret_out->session = note->session;
-		} else {
-			ret_out->tuple = note->tuple;
+	for (;;) {
+		if (next_note(c, ret_out)) {
+			return true;
 		}
-		c->first_note = (c->first_note + 1) % TC_NOTES_MAX;
-		c->n_notes--;
-		return true;
-	}
-	ret_out->kind = TC_OUT_SEGMENT;
-	if (tc_reply_next(c, &ret_out->segment)) {
-		return true;
-	}
-	while (c->ready_head != TC_NIL) {
-		struct tc_replica *r = tc_replica_at(c, c->ready_head);
-		c->ready_head = r->ready_next;
-		if (c->ready_head == TC_NIL) {
-			c->ready_tail = TC_NIL;
+		if (tc_reply_next(c, &ret_out->segment)) {
+			ret_out->kind = TC_OUT_SEGMENT;
+			return true;
 		}
-		r->ready = false;
+		struct tc_replica *r = next_ready(c);
+		if (r == NULL) {
+			return false;
+		}
 		if (tc_replica_next(c, r, &ret_out->segment, now)) {
+			ret_out->kind = TC_OUT_SEGMENT;
 			return true;
 		}
 	}
-	return false;
 }
 
 void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)

@@ -239,8 +239,13 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 	}
 	if (pkt->tcp.flags & TC_TCP_ACK) {
 		tc_time think = s->online_at > 0 ? pkt->at - s->online_at : 0;
-		tc_turns_add(&s->turns, &c->turns, pos, len, pkt->tcp.ack, pkt->at,
-			     (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX));
+		struct tc_turn turn = {
+			.pos = pos,
+			.ack = pkt->tcp.ack,
+			.think_us = (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX),
+			.at = pkt->at,
+		};
+		tc_turns_add(&s->turns, &c->turns, &turn, len, far_before);
 		renew_turns(c, s);
 	}
 	return TC_DROP_NONE;
@@ -261,7 +266,8 @@ static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_pa
 		s->gap_at = s->gap_at == TC_TIME_NEVER ? pkt->at : s->gap_at;
 	}
 	if (pkt->tcp.flags & TC_TCP_ACK) {
-		tc_turns_add(&s->turns, &c->turns, pos, 0, pkt->tcp.ack, pkt->at, 0);
+		struct tc_turn turn = { .pos = pos, .ack = pkt->tcp.ack, .at = pkt->at };
+		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
 		renew_turns(c, s);
 	}
 }
@@ -277,7 +283,8 @@ static void take_rst(struct tc_core *c, struct tc_session *s, const struct tc_pa
 		s->turns.tail == TC_NIL ? s->turns.ack : tc_turn_at(&c->turns, s->turns.tail)->ack;
 	tc_seq heard = pkt->tcp.flags & TC_TCP_ACK ? pkt->tcp.ack : tc_seq_add(last, 1);
 	if (!tc_seq_eq(s->stream.end, tc_session_first(s))) {
-		tc_turns_add(&s->turns, &c->turns, s->stream.end, 0, heard, pkt->at, 0);
+		struct tc_turn turn = { .pos = s->stream.end, .ack = heard, .at = pkt->at };
+		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
 		renew_turns(c, s);
 	}
 }

@@ -4,7 +4,7 @@
  * In order, a segment either carries the last mark's acknowledgement (nothing to do) or a later one (a mark behind the tail). The rest
  * is for reordering and loss on the client's path:
  *   - an older acknowledgement behind marks with later ones: those bytes were said before the client had heard so much; lower them;
- *   - bytes that fill a gap: they belong to the turn behind the gap when that one heard no more than they did.
+ *   - bytes that fill a gap: whatever ack they carry now, they had heard no more than the bytes behind them.
  */
 #include "core/turns.h"
 
@@ -32,9 +32,7 @@ static uint32_t next_of(const struct tc_turns *t, const struct tc_slab *slab, ui
 	return i == TC_NIL ? t->head : tc_turn_at(slab, i)->next;
 }
 
-/* A mark behind @prev (TC_NIL: at the head). */
-static void insert_after(struct tc_turns *t, struct tc_slab *slab, uint32_t prev,
-			 const struct tc_turn *turn)
+static void append(struct tc_turns *t, struct tc_slab *slab, const struct tc_turn *turn)
 {
 	if (t->waiting >= TC_TURNS_WAITING_MAX) {
 		return;
@@ -45,11 +43,9 @@ static void insert_after(struct tc_turns *t, struct tc_slab *slab, uint32_t prev
 	}
 	struct tc_turn *m = tc_turn_at(slab, i);
 	*m = *turn;
-	m->next = next_of(t, slab, prev);
-	*(prev == TC_NIL ? &t->head : &tc_turn_at(slab, prev)->next) = i;
-	if (m->next == TC_NIL) {
-		t->tail = i;
-	}
+	m->next = TC_NIL;
+	*(t->tail == TC_NIL ? &t->head : &tc_turn_at(slab, t->tail)->next) = i;
+	t->tail = i;
 	t->waiting++;
 }
 
@@ -94,35 +90,38 @@ static bool lower(struct tc_turns *t, struct tc_slab *slab, tc_seq stop, tc_seq 
 	return moved;
 }
 
-bool tc_turns_add(struct tc_turns *t, struct tc_slab *slab, tc_seq pos, uint32_t len, tc_seq ack,
-		  tc_time at, uint32_t think_us)
+/* Bytes before known ones were heard no more than those: they join the turn before them, or the one that begins right behind them. */
+static bool fill(struct tc_turns *t, struct tc_slab *slab, tc_seq pos, tc_seq stop, tc_seq ack)
 {
-	struct tc_turn turn = { .pos = pos, .ack = ack, .at = at, .think_us = think_us };
-	bool moved = false;
-	if (tc_seq_lt(ack, ack_of(t, slab, t->tail))) {
-		moved = lower(t, slab, tc_seq_add(pos, len), ack);
-	}
-	uint32_t prev = t->tail;
-	if (prev != TC_NIL && tc_seq_lt(pos, tc_turn_at(slab, prev)->pos)) {
-		prev = TC_NIL;
-		for (uint32_t i = t->head; i != TC_NIL && tc_seq_le(tc_turn_at(slab, i)->pos, pos);
-		     i = tc_turn_at(slab, i)->next) {
-			prev = i;
+	for (uint32_t i = t->head; i != TC_NIL; i = tc_turn_at(slab, i)->next) {
+		struct tc_turn *m = tc_turn_at(slab, i);
+		if (tc_seq_eq(m->pos, stop) && tc_seq_le(m->ack, ack)) {
+			m->pos = pos;
+			return true;
 		}
 	}
-	uint32_t next = next_of(t, slab, prev);
-	if (next != TC_NIL && tc_seq_lt(tc_turn_at(slab, next)->ack, turn.ack)) {
-		turn.ack = tc_turn_at(slab, next)->ack;
+	return false;
+}
+
+bool tc_turns_add(struct tc_turns *t, struct tc_slab *slab, const struct tc_turn *turn,
+		  uint32_t len, tc_seq far)
+{
+	tc_seq stop = tc_seq_add(turn->pos, len);
+	bool moved = false;
+	if (tc_seq_lt(turn->ack, ack_of(t, slab, t->tail))) {
+		moved = lower(t, slab, stop, turn->ack);
 	}
-	if (tc_seq_le(turn.ack, ack_of(t, slab, prev))) {
-		return moved;
+	if (tc_seq_lt(turn->pos, far)) {
+		moved |= fill(t, slab, turn->pos, tc_seq_min(stop, far), turn->ack);
+		if (!tc_seq_lt(far, stop)) {
+			return moved;
+		}
 	}
-	if (next != TC_NIL && tc_seq_eq(tc_turn_at(slab, next)->ack, turn.ack)) {
-		tc_turn_at(slab, next)->pos = pos;
-		return true;
+	if (tc_seq_lt(ack_of(t, slab, t->tail), turn->ack)) {
+		struct tc_turn last = *turn;
+		last.pos = tc_seq_max(turn->pos, far);
+		append(t, slab, &last);
 	}
-	moved |= next != TC_NIL;
-	insert_after(t, slab, prev, &turn);
 	return moved;
 }
 

@@ -36,12 +36,14 @@ void tc_turns_init(struct tc_turns *t, tc_seq ack);
 void tc_turns_fini(struct tc_turns *t, struct tc_slab *slab);
 
 /**
- * tc_turns_add() - bytes (or a FIN) at [@pos, @pos + @len) came with @ack at @at
- * Return: true when marks other than the tail may have moved or gone: replicas must look up again which turn is their next.
- * When no mark is left the bytes join the turn before them.
+ * tc_turns_add() - bytes (or a FIN) were captured
+ * @turn: .pos and .ack as on the segment, .at and .think_us in case it begins a turn; .next is ignored
+ * @len:  bytes from .pos on, 0 for a FIN
+ * @far:  highest position that was known before
+ * Return: true when marks other than a new last one have moved or gone. When no mark is left the bytes join the turn before them.
  */
-bool tc_turns_add(struct tc_turns *t, struct tc_slab *slab, tc_seq pos, uint32_t len, tc_seq ack,
-		  tc_time at, uint32_t think_us);
+bool tc_turns_add(struct tc_turns *t, struct tc_slab *slab, const struct tc_turn *turn,
+		  uint32_t len, tc_seq far);
 
 /** tc_turns_drop_head() - every replica has begun the first one */
 void tc_turns_drop_head(struct tc_turns *t, struct tc_slab *slab);
