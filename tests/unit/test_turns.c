@@ -93,8 +93,8 @@ static void bytes_that_fill_a_gap_join_the_turn_behind_it(void **state)
 	add(&t, 130, 10, 800); /* 120..130 is missing, and belongs to neither for sure */
 	add(&t, 120, 5, 900);
 	assert_marks(&t, "100/700 130/800");
-	add(&t, 125, 25, 950); /* up to the turn behind, and beyond what was known */
-	assert_marks(&t, "100/700 125/800 140/950");
+	add(&t, 125, 25, 950); /* across the turn behind, and beyond what was known */
+	assert_marks(&t, "100/700 130/800 140/950");
 	tc_turns_fini(&t, &slab);
 }
 
