@@ -33,7 +33,7 @@ deps:
 demo:
 	@packaging/deps.sh demo
 	@$(MAKE) all
-	@TCPCOPY_BUILD=$(CURDIR)/build lab/demo.sh
+	@TCPCOPY_BUILD=$(CURDIR)/build lab/demo.py
 
 test:
 	@packaging/deps.sh test
@@ -52,7 +52,7 @@ static:
 bench:
 	@packaging/deps.sh demo
 	@$(MAKE) all
-	@TCPCOPY_BUILD=$(CURDIR)/build bench/run.sh
+	@TCPCOPY_BUILD=$(CURDIR)/build bench/run.py
 
 sim: all
 	@build/tests/sim/sim --seeds $(SEEDS)

@@ -12,7 +12,7 @@
 
 /**
  * struct tc_map - [IP:]PORT[-PORT][@MAC]-IP:PORT[@MAC]
- * @online:      address of the online server, tc_ip_is_any() for any
+ * @online:      address of the online server, tc_ip_is_any() for any of the target's family: a copy keeps its client's address
  * @online_port: first port; @online_port_last is the last, the same for one port
  * @target:      always given
  * @target_port: for the first online port; a range of ports keeps its distance
@@ -29,10 +29,15 @@ struct tc_map {
 	uint8_t target_mac[6];
 };
 
+static inline bool tc_map_covers_ip(const struct tc_map *m, const struct tc_ip *online)
+{
+	return tc_ip_is_any(&m->online) ? tc_ip_is_v4(online) == tc_ip_is_v4(&m->target) :
+					  tc_ip_eq(&m->online, online);
+}
+
 static inline bool tc_map_covers(const struct tc_map *m, const struct tc_ip *online, uint16_t port)
 {
-	return port >= m->online_port && port <= m->online_port_last &&
-	       (tc_ip_is_any(&m->online) || tc_ip_eq(&m->online, online));
+	return port >= m->online_port && port <= m->online_port_last && tc_map_covers_ip(m, online);
 }
 
 /** tc_map_target_port() - the target's port for the online @port, which the map covers */

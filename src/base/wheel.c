@@ -9,7 +9,8 @@
 #define IDLE UINT32_MAX
 #define HEAD 0x80000000u
 #define LEVEL_BITS 6
-#define RANGE ((uint64_t)1 << (LEVEL_BITS * TC_WHEEL_LEVELS))
+/* One slot less than the top level has: a node a whole turn ahead would stand in the slot where now is, and seem to be due. */
+#define RANGE ((uint64_t)(TC_WHEEL_SLOTS - 1) << (LEVEL_BITS * (TC_WHEEL_LEVELS - 1)))
 
 void tc_wheel_init(struct tc_wheel *w, struct tc_wheel_node *nodes, tc_time now)
 {
@@ -46,8 +47,8 @@ static void unlink_node(struct tc_wheel *w, uint32_t index)
 
 static void link_node(struct tc_wheel *w, uint32_t index, uint64_t tick)
 {
-	if (tick - w->now >= RANGE) {
-		tick = w->now + RANGE - 1;
+	if (tick - w->now > RANGE) {
+		tick = w->now + RANGE;
 	}
 	unsigned level = 0;
 	while (level < TC_WHEEL_LEVELS - 1 &&
@@ -95,8 +96,7 @@ static uint64_t next_tick(const struct tc_wheel *w)
 			base += (uint64_t)1 << (shift + LEVEL_BITS);
 		}
 		if (ahead != 0) {
-			uint64_t tick = base + ((uint64_t)__builtin_ctzll(ahead) << shift);
-			return tick < w->now ? w->now : tick;
+			return base + ((uint64_t)__builtin_ctzll(ahead) << shift);
 		}
 	}
 	return UINT64_MAX;
@@ -146,10 +146,8 @@ uint32_t tc_wheel_next(struct tc_wheel *w, tc_time now)
 			}
 			return TC_NIL;
 		}
-		w->now = tick == w->now ? w->now + 1 : tick;
+		/* the present slot is empty, and those of higher levels cascaded on entry: tick lies ahead */
+		w->now = tick;
 		cascade(w);
-		if (w->now > limit) {
-			return TC_NIL;
-		}
 	}
 }

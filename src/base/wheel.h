@@ -5,8 +5,8 @@
  * Source:  Varghese, Lauck: "Hashed and Hierarchical Timing Wheels" (1987), scheme 7.
  *
  * Five levels of 64 slots; a tick is 2^18 ns (0.26 ms), the range 3.2 days (later deadlines fire there and are armed again by
- * their owner). One node an object, by index; an object has one deadline, its earliest. Arming is O(1); a node is never early
- * and at most one tick late.
+ * their owner). One node an object, by index below 2^31; an object has one deadline, its earliest. Arming is O(1); a node is never
+ * early and at most one tick late. One that is armed for a time that has come is returned again by the same round of calls.
  */
 #ifndef TC_BASE_WHEEL_H
 #define TC_BASE_WHEEL_H
@@ -20,7 +20,7 @@
 
 struct tc_wheel_node {
 	uint32_t next;
-	uint32_t prev; /* TC_WHEEL_IDLE: not armed; TC_WHEEL_HEAD | slot: first of that slot */
+	uint32_t prev; /* all bits: not armed; highest bit and a slot: the first one of that slot */
 	uint32_t tick; /* lower 32 bits of the tick it fires at */
 };
 
@@ -39,7 +39,10 @@ void tc_wheel_node_init(struct tc_wheel *w, uint32_t index);
 /** tc_wheel_arm() - fire @index at @at or soon after; TC_TIME_NEVER disarms; an earlier arming is replaced */
 void tc_wheel_arm(struct tc_wheel *w, uint32_t index, tc_time at);
 
-/** tc_wheel_deadline() - when to call tc_wheel_next() again at the latest; TC_TIME_NEVER when nothing is armed */
+/**
+ * tc_wheel_deadline() - when to call tc_wheel_next() again at the latest; TC_TIME_NEVER when nothing is armed
+ * Once tc_wheel_next(now) has returned TC_NIL it lies after now. Following it wakes at most once a level for one node.
+ */
 tc_time tc_wheel_deadline(const struct tc_wheel *w);
 
 /**

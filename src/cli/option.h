@@ -31,7 +31,7 @@ enum tc_option_kind {
  * @letter:  0 for none
  * @offset:  of the member in the caller's struct, offsetof()
  * @arg:     what the value is called in --help ("MAP,..."); NULL for flags
- * @help:    one line; with the default in it when it is not obvious
+ * @help:    one line; with the default in it when it is not obvious; NULL: the option is not for people, and not in --help
  * @group:   heading in --help; NULL continues the group before
  * @initial: value that tc_option_defaults() sets, in units of the member (kinds with a number or a word)
  * @note:    said once on stderr when the option is used, for those that are accepted without a meaning; NULL for none
@@ -61,7 +61,8 @@ void tc_option_defaults(const struct tc_option *table, void *values);
  * tc_option_parse() - read argv[1..]
  * @ret_error: on failure a sentence without the program's name: which option, what it got, what is allowed; for an unknown
  *             option the nearest known one. TC_OPTION_ERROR_MAX bytes
- * Return: 0, or -EINVAL. Operands are an error: none of our commands takes any, unless @ret_operand is not NULL (then at most one).
+ * Return: 0, -EINVAL, or -ENOMEM for a list. Operands are an error: none of our commands takes any, unless @ret_operand is not NULL
+ * (then at most one; untouched when there is none). After a failure @values still wants tc_option_fini().
  */
 int tc_option_parse(const struct tc_option *table, void *values, int argc, char **argv,
 		    const char **ret_operand, char *ret_error);

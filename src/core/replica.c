@@ -493,12 +493,15 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 	if (r->end == TC_END_NONE && waits_its_turn(r)) {
 		try_begin(c, r, now);
 	}
-	check_end(c, s, r, now, &end_at);
 	struct tc_supply sup = { .limit = r->ep.snd_nxt };
+	if (!r->waiting && r->end == TC_END_NONE && tc_endpoint_is_open(&r->ep)) {
+		supply(c, s, r, now, &sup, &turn_at);
+	}
+	check_end(
+		c, s, r, now,
+		&end_at); /* after the turns: the last one to begin may be a reset without bytes */
 	if (!r->waiting) {
-		if (tc_endpoint_is_open(&r->ep) && r->end == TC_END_NONE) {
-			supply(c, s, r, now, &sup, &turn_at);
-		}
+		tc_endpoint_set_mss(&r->ep, c->targets[r->target].mss);
 		bool last_words = r->ep.rst_due || (r->end == TC_END_CLOSED && r->ep.ack_due);
 		if ((r->end == TC_END_NONE || last_words) && speak(c, s, r, &sup, now, ret_seg)) {
 			tc_replica_touch(c, r);

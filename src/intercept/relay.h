@@ -50,7 +50,8 @@ struct tc_relay *tc_relay_init(void *mem, const struct tc_relay_config *cfg, tc_
 
 /**
  * tc_relay_on_hello() - a tcpcopy has come
- * An older peer of the same instance and mark key is replaced: its flows and queue go to the new one.
+ * An older peer of the same instance and mark key is replaced: the new one gets its number, flows and queue. When the older one's
+ * connection is still there the caller closes it, without tc_relay_on_gone().
  * Return: 0 and its number; -EBUSY when there is no place for it.
  */
 int tc_relay_on_hello(struct tc_relay *r, const struct tc_channel_hello *hello, tc_time now,

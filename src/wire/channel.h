@@ -78,7 +78,7 @@ struct tc_channel_hello {
 };
 
 struct tc_channel_refuse {
-	enum tc_channel_refusal code;
+	enum tc_channel_refusal code; /* decoded: TC_CHANNEL_REFUSE__N for one of a later version */
 	char text[TC_CHANNEL_TEXT_MAX]; /* terminated, printable ASCII */
 };
 
