@@ -84,6 +84,8 @@
 /* Replies of closed tuples and notes for the program that may wait to be pulled; further ones are not made: the peer asks again */
 #define TC_REPLIES_MAX 64
 #define TC_NOTES_MAX 256
+/* Sessions that may wait for a turn to join at, as a share of all: a flood of stray packets must not take the table */
+#define TC_JOINING_SHARE 4
 /* Announcements after a channel came up: live flows told per tick, so that a million of them do not block the loop */
 #define TC_ANNOUNCE_BATCH 256
 

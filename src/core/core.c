@@ -189,8 +189,9 @@ static enum tc_drop admit(const struct tc_core *c, const struct tc_tuple *t, uin
 	return TC_DROP_NONE;
 }
 
-/* Why a packet that belongs to nothing is not copied. */
-static enum tc_drop why_unknown(const struct tc_core *c, const struct tc_tuple *t)
+/* A packet that belongs to nothing: why it is not copied; it may be the first that we see of a connection that was open before. */
+static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint32_t online_hash,
+			       const struct tc_packet *pkt)
 {
 	uint16_t map;
 	enum tc_drop drop = admit(c, t, &map);
@@ -208,7 +209,7 @@ static enum tc_drop why_unknown(const struct tc_core *c, const struct tc_tuple *
 	bool was_ours = tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map],
 					hash) != NULL ||
 			tc_replica_find(c, &target, hash) != NULL;
-	return was_ours ? TC_DROP_AFTER_END : TC_DROP_NO_SESSION;
+	return was_ours ? TC_DROP_AFTER_END : tc_session_join(c, t, online_hash, map, pkt);
 }
 
 static void forget_syn(struct tc_core *c, struct tc_syn *syn)
@@ -346,7 +347,7 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	} else if (s != NULL) {
 		s->has_syn = false; /* it was given up */
 	}
-	return s != NULL ? tc_session_on_packet(c, s, pkt, now) : why_unknown(c, &t);
+	return s != NULL ? tc_session_on_packet(c, s, pkt, now) : on_unknown(c, &t, hash, pkt);
 }
 
 enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now)

@@ -29,6 +29,7 @@ static void touch_replicas(struct tc_core *c, struct tc_session *s)
 static void free_session(struct tc_core *c, struct tc_session *s)
 {
 	uint32_t i = tc_session_index(c, s);
+	c->joining -= s->joining;
 	if (!s->detached) {
 		tc_table_remove(&c->by_online, s->hash, i);
 	}
@@ -59,6 +60,29 @@ static void arm(struct tc_core *c, struct tc_session *s)
 	tc_wheel_arm(&c->wheel, c->cfg.replicas + tc_session_index(c, s), at);
 }
 
+/* New bytes were seen: they are to be copied, or they are lost already. */
+static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
+{
+	c->ledger.to_copy += n;
+	if (s->replicas != TC_NIL) {
+		c->ledger.held += n;
+		return;
+	}
+	c->ledger.lost[s->end] += n;
+	if (n > 0 && !s->lossy) {
+		s->lossy = true;
+		c->ledger.complete--;
+	}
+}
+
+/* Wait for a turn of this client to begin its copy at. */
+static void begin_joining(struct tc_core *c, struct tc_session *s, bool heard)
+{
+	s->joining = true;
+	s->heard = heard;
+	c->joining++;
+}
+
 void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
 {
 	(void)now;
@@ -70,6 +94,9 @@ void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
 		} else {
 			s->stream.end = s->stream.far;
 			s->gap_at = TC_TIME_NEVER;
+			if (s->end == TC_END_HOLE && c->cfg.hole_resume) {
+				begin_joining(c, s, false);
+			}
 			arm(c, s);
 		}
 		return;
@@ -147,19 +174,92 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 	return TC_DROP_NONE;
 }
 
-/* New bytes were seen: they are to be copied, or they are lost already. */
-static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
+enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, uint32_t hash,
+			     uint16_t map, const struct tc_packet *pkt)
 {
-	c->ledger.to_copy += n;
-	if (s->replicas != TC_NIL) {
-		c->ledger.held += n;
-		return;
+	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
+	if (ends || c->stopping || c->cfg.whole_only ||
+	    c->joining >= c->cfg.sessions / TC_JOINING_SHARE) {
+		return TC_DROP_NO_SESSION;
 	}
-	c->ledger.lost[s->end] += n;
-	if (n > 0 && !s->lossy) {
-		s->lossy = true;
-		c->ledger.complete--;
+	uint32_t i = tc_slab_take(&c->sessions);
+	if (i == TC_NIL) {
+		return TC_DROP_FLOWS_FULL;
 	}
+	struct tc_session *s = tc_session_at(c, i);
+	*s = (struct tc_session){
+		.online = *online,
+		.last_at = pkt->at,
+		.gap_at = TC_TIME_NEVER,
+		.base_ack = pkt->tcp.ack,
+		.hash = hash,
+		.replicas = TC_NIL,
+		.device = (uint16_t)pkt->device,
+		.map = map,
+	};
+	tc_stream_init(&s->stream, tc_seq_add(pkt->tcp.seq, pkt->payload_len));
+	tc_turns_init(&s->turns, pkt->tcp.ack);
+	if (!tc_table_insert(&c->by_online, hash, i)) {
+		tc_slab_give(&c->sessions, i);
+		return TC_DROP_FLOWS_FULL;
+	}
+	tc_wheel_node_init(&c->wheel, c->cfg.replicas + i);
+	begin_joining(c, s, pkt->payload_len == 0);
+	c->ledger.joined_skipped += pkt->payload_len;
+	arm(c, s);
+	return TC_DROP_NO_SESSION;
+}
+
+/* The client speaks after it heard something: a turn begins, and with it the copy. */
+static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
+		      tc_time now)
+{
+	bool begins = pkt->payload_len > 0 && tc_seq_eq(pkt->tcp.seq, s->stream.far) &&
+		      (s->heard || tc_seq_lt(s->base_ack, pkt->tcp.ack));
+	if (!begins || c->stopping) {
+		return false;
+	}
+	struct tc_session before = *s;
+	s->isn = tc_seq_add(pkt->tcp.seq, UINT32_MAX);
+	s->base_ack = pkt->tcp.ack;
+	s->lossy = false;
+	s->end = TC_END_NONE;
+	tc_stream_init(&s->stream, pkt->tcp.seq);
+	tc_turns_init(&s->turns, pkt->tcp.ack);
+	if (!tc_replica_open(c, s, now)) {
+		*s = before;
+		return false;
+	}
+	s->joining = false;
+	c->joining--;
+	c->ledger.joined++;
+	return true;
+}
+
+/* Between turns of a connection that is not copied yet. */
+static enum tc_drop on_joining_packet(struct tc_core *c, struct tc_session *s,
+				      const struct tc_packet *pkt)
+{
+	tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
+	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
+		free_session(c, s);
+		return TC_DROP_NO_SESSION;
+	}
+	if (pkt->payload_len == 0) {
+		s->heard |= tc_seq_eq(pkt->tcp.seq, s->stream.far);
+	} else if (tc_seq_lt(s->stream.far, end)) {
+		uint32_t n = (uint32_t)tc_seq_diff(end, s->stream.far);
+		if (s->end != TC_END_NONE) {
+			count_bytes(c, s, n); /* it was copied before: these are lost */
+		} else {
+			c->ledger.joined_skipped += n;
+		}
+		s->stream.far = end;
+		s->stream.end = end;
+		s->base_ack = pkt->tcp.ack;
+		s->heard = false;
+	}
+	return TC_DROP_NO_SESSION;
 }
 
 /* A packet of a client whose copy has ended: only numbers are looked at. */
@@ -300,6 +400,9 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 		return TC_DROP_OUT_OF_WINDOW;
 	}
 	s->last_at = tc_time_max(s->last_at, pkt->at);
+	if (s->joining && !join_here(c, s, pkt, now)) {
+		return on_joining_packet(c, s, pkt);
+	}
 	if (s->replicas == TC_NIL) {
 		return on_ghost_packet(c, s, pkt);
 	}

@@ -31,6 +31,8 @@
  *   copied     replicas != TC_NIL. Exits: the last replica ends
  *   ghost      replicas == TC_NIL, !stream_over: the copy ended before its client did; what the client still says is counted as lost to
  *              .end. Deadline: TC_GHOST_IDLE. Exits: FIN, RST, a new connection on the tuple, silence
+ *   joining    .joining: it was open before us (or a hole ended its copy, with --on-hole resume); its next turn will be copied. Deadline:
+ *              TC_GHOST_IDLE. Exits: a turn begins, FIN, RST, silence
  *   over       replicas == TC_NIL, stream_over: freed
  */
 struct tc_session {
@@ -54,6 +56,8 @@ struct tc_session {
 	bool detached : 1; /* a newer connection has the tuple; not in by_online any more */
 	bool has_syn : 1;  /* a lone SYN of the same tuple waits */
 	bool lossy : 1;	   /* counted as not complete */
+	bool joining : 1;
+	bool heard : 1; /* joining: the client acknowledged something after its last byte */
 };
 
 /**
@@ -130,6 +134,7 @@ struct tc_core {
 	tc_time loss_at;   /* last loss that the capture reported; INT64_MIN / 2 when none */
 	tc_time scan_at;   /* next step of a scan; TC_TIME_NEVER: none is under way */
 	uint32_t channels; /* up */
+	uint32_t joining;  /* sessions in that state */
 	uint32_t scan; /* replicas from here on are still to be told what happened to all of them */
 	bool scan_loss;	   /* the capture lost packets */
 	bool scan_channel; /* a channel came up */
@@ -189,6 +194,9 @@ static inline void tc_bug_at(struct tc_core *c, const char *where)
 /** tc_session_open() - a handshake was completed: session and replica; a drop when there is no room */
 enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt,
 			     uint16_t map, tc_time now, struct tc_session **ret_session);
+/** tc_session_join() - a packet of a connection that was open before: wait for its next turn. TC_DROP_NO_SESSION, for it is not used */
+enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, uint32_t hash,
+			     uint16_t map, const struct tc_packet *pkt);
 enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 				  const struct tc_packet *pkt, tc_time now);
 void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now);
