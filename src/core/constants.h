@@ -71,6 +71,9 @@
 /* --- tables --- */
 /* A lone SYN: Linux repeats one for 127 s, but a server that accepts does so within a few seconds */
 #define TC_SYN_LIFE (30 * TC_SEC)
+/* How far ahead of a lone SYN a packet may be and still show that it was accepted: the handshake's ACK may have been lost, but not
+ * much more. Wider, and the last words of an old connection on the tuple would pass for it. */
+#define TC_SYN_AHEAD_MAX (1U << 20)
 /* Chunks that data on lone SYNs may take, as a share of all: a flood of them must not starve sessions */
 #define TC_SYN_CHUNKS_SHARE 64
 /* TIME-WAIT of the target (Linux: 60 s) */

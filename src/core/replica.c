@@ -484,6 +484,23 @@ static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
 	return true;
 }
 
+/* -R: what is a reaction to an answer waits until the answer would have reached a client at that distance. */
+static void hold_back(const struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	tc_time own = (tc_time)r->ep.srtt_us * TC_US;
+	if (c->cfg.rtt > own && r->hold_until == 0) {
+		r->hold_until = now + (c->cfg.rtt - own);
+	}
+}
+
+static bool is_held_back(struct tc_replica *r, tc_time now)
+{
+	if (r->hold_until <= now) {
+		r->hold_until = 0;
+	}
+	return r->hold_until != 0 && r->end == TC_END_NONE;
+}
+
 bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
 		     tc_time now)
 {
@@ -492,6 +509,10 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 	tc_time turn_at = TC_TIME_NEVER;
 	if (r->end == TC_END_NONE && waits_its_turn(r)) {
 		try_begin(c, r, now);
+	}
+	if (is_held_back(r, now)) {
+		tc_wheel_arm(&c->wheel, tc_replica_index(c, r), r->hold_until);
+		return false;
 	}
 	struct tc_supply sup = { .limit = r->ep.snd_nxt };
 	if (!r->waiting && r->end == TC_END_NONE && tc_endpoint_is_open(&r->ep)) {
@@ -574,6 +595,9 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 	}
 	if (news.received > 0) {
 		tc_pace_on_heard(c, r, now);
+	}
+	if (r->ep.ack_due) {
+		hold_back(c, r, now);
 	}
 	if (news.refused || news.reset) {
 		r->end = news.refused ? TC_END_REFUSED : TC_END_TARGET_RST;

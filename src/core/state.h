@@ -78,6 +78,7 @@ struct tc_replica {
 	tc_seq turn_ack;    /* of the turn that it speaks */
 	tc_seq ans_base;    /* rcv_nxt when the turn's last byte was spoken */
 	tc_time ans_last;   /* last new byte of the target in this turn; TC_TIME_NEVER: none yet */
+	tc_time hold_until; /* -R: a client further away would not have heard the answer yet; 0: nothing is held back */
 	tc_time drain_at;   /* ended by us then; TC_TIME_NEVER */
 	uint32_t answer_us; /* smoothed answer time, 0: no sample */
 	uint32_t
