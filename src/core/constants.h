@@ -61,6 +61,8 @@
 /* ... or twice the RTT after the ring reported a loss; an honest retransmission by timeout needs 200 ms and its way */
 #define TC_HOLE_RING_RTTS 2
 #define TC_HOLE_RING_MIN (250 * TC_MS)
+/* ... or so long after the client's reset, behind which nothing comes but what it overtook */
+#define TC_HOLE_RESET (250 * TC_MS)
 /* ... or when the client has been silent for so long */
 #define TC_HOLE_SILENT (10 * TC_SEC)
 /* A sequence number further ahead cannot be of this stream: no window is larger (RFC 7323 2.3) */
@@ -71,9 +73,9 @@
 /* --- tables --- */
 /* A lone SYN: Linux repeats one for 127 s, but a server that accepts does so within a few seconds */
 #define TC_SYN_LIFE (30 * TC_SEC)
-/* How far ahead of a lone SYN a packet may be and still show that it was accepted: the handshake's ACK may have been lost, but not
- * much more. Wider, and the last words of an old connection on the tuple would pass for it. */
-#define TC_SYN_AHEAD_MAX (1U << 20)
+/* How far ahead a packet may be that decides something by its number alone: that a lone SYN was accepted (the handshake's ACK may have
+ * been lost, but the last words of an old connection must not pass for it), or that the client reset. */
+#define TC_NEAR_MAX (1U << 20)
 /* Chunks that data on lone SYNs may take, as a share of all: a flood of them must not starve sessions */
 #define TC_SYN_CHUNKS_SHARE 64
 /* TIME-WAIT of the target (Linux: 60 s) */

@@ -335,8 +335,8 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	struct tc_syn *syn = tc_syns_find(&c->syns, &t, hash);
 	if (syn != NULL) {
 		int32_t ahead = tc_seq_diff(pkt->tcp.seq, tc_seq_add(syn->isn, 1));
-		bool its = ahead >= 0 && ahead <= (int32_t)TC_SYN_AHEAD_MAX &&
-			   pkt->device == syn->device;
+		bool its =
+			ahead >= 0 && ahead <= (int32_t)TC_NEAR_MAX && pkt->device == syn->device;
 		if (its && (pkt->tcp.flags & TC_TCP_RST)) {
 			give_up_syn(c, syn);
 			return TC_DROP_SYN_NO_ACCEPT;

@@ -362,8 +362,8 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		r->end = TC_END_CLOSED;
 		return;
 	}
-	if (s->has_rst && all_said(s, r)) {
-		reset(r, tc_stream_has_gap(&s->stream) ? TC_END_HOLE : TC_END_CLIENT_RST);
+	if (s->has_rst && all_said(s, r) && !tc_stream_has_gap(&s->stream)) {
+		reset(r, TC_END_CLIENT_RST);
 		return;
 	}
 	if (r->drain_at != TC_TIME_NEVER && !waits_its_turn(r)) {

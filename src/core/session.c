@@ -40,7 +40,7 @@ static void free_session(struct tc_core *c, struct tc_session *s)
 /* When the missing bytes are given up without any further packet. */
 static tc_time gap_deadline(const struct tc_core *c, const struct tc_session *s)
 {
-	tc_time silent = s->last_at + TC_HOLE_SILENT;
+	tc_time silent = s->last_at + (s->has_rst ? TC_HOLE_RESET : TC_HOLE_SILENT);
 	if (c->loss_at < s->gap_at - TC_HOLE_RING_MIN) {
 		return silent;
 	}
@@ -351,6 +351,16 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 	return TC_DROP_NONE;
 }
 
+/* The client has said everything up to @pos, though we may not have seen it. */
+static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time at)
+{
+	if (tc_seq_lt(s->stream.far, pos)) {
+		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
+		s->stream.far = pos;
+		s->gap_at = s->gap_at == TC_TIME_NEVER ? at : s->gap_at;
+	}
+}
+
 static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
 {
 	tc_seq pos = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
@@ -359,12 +369,7 @@ static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_pa
 	}
 	s->has_fin = true;
 	s->fin_pos = pos;
-	if (tc_seq_lt(s->stream.far, pos)) {
-		/* bytes before it are missing: they were said all the same */
-		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
-		s->stream.far = pos;
-		s->gap_at = s->gap_at == TC_TIME_NEVER ? pkt->at : s->gap_at;
-	}
+	reach(c, s, pos, pkt->at);
 	if (pkt->tcp.flags & TC_TCP_ACK) {
 		struct tc_turn turn = { .pos = pos, .ack = pkt->tcp.ack, .at = pkt->at };
 		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
@@ -373,20 +378,30 @@ static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_pa
 }
 
 /* A reset without an acknowledgement says nothing of what the client had heard: wait for the beginning of an answer, if one is due. */
-static void take_rst(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
+static enum tc_drop take_rst(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
 {
 	if (s->has_rst) {
-		return;
+		return TC_DROP_DUPLICATE;
+	}
+	/* Without an ACK its number is what the server acknowledged last, which may be old; but one of another connection is far off. */
+	int32_t ahead = tc_seq_diff(pkt->tcp.seq, s->stream.far);
+	if (ahead > (int32_t)TC_NEAR_MAX || ahead < -(int32_t)TC_NEAR_MAX ||
+	    tc_seq_lt(pkt->tcp.seq, tc_session_first(s))) {
+		return TC_DROP_OUT_OF_WINDOW;
 	}
 	s->has_rst = true;
+	if (!s->has_fin) {
+		reach(c, s, pkt->tcp.seq, pkt->at); /* it may have overtaken bytes */
+	}
 	tc_seq last =
 		s->turns.tail == TC_NIL ? s->turns.ack : tc_turn_at(&c->turns, s->turns.tail)->ack;
 	tc_seq heard = pkt->tcp.flags & TC_TCP_ACK ? pkt->tcp.ack : tc_seq_add(last, 1);
-	if (!tc_seq_eq(s->stream.end, tc_session_first(s))) {
-		struct tc_turn turn = { .pos = s->stream.end, .ack = heard, .at = pkt->at };
+	if (!tc_seq_eq(s->stream.far, tc_session_first(s))) {
+		struct tc_turn turn = { .pos = s->stream.far, .ack = heard, .at = pkt->at };
 		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
 		renew_turns(c, s);
 	}
+	return TC_DROP_NONE;
 }
 
 enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
@@ -408,7 +423,7 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 	}
 	enum tc_drop drop = TC_DROP_NONE;
 	if (pkt->tcp.flags & TC_TCP_RST) {
-		take_rst(c, s, pkt);
+		drop = take_rst(c, s, pkt);
 	} else {
 		if (pkt->payload_len > 0) {
 			drop = take_data(c, s, pkt, now);
