@@ -66,7 +66,7 @@ static const char *check_replica(const struct tc_core *c, const struct tc_replic
 	if (tc_seq_lt(ep->snd_nxt, ep->snd_una)) {
 		return "snd_una beyond snd_nxt";
 	}
-	if (!r->ready && tc_seq_lt(ep->snd_una, ep->snd_nxt) && ep->rtx_at == TC_TIME_NEVER) {
+	if (!r->ready && tc_seq_lt(ep->snd_una, ep->snd_nxt) && !tc_stamp_is_set(ep->rtx_at)) {
 		return "outstanding without a retransmission timer";
 	}
 	return NULL;

@@ -65,8 +65,9 @@
 #define TC_HOLE_RESET (250 * TC_MS)
 /* ... or when the client has been silent for so long */
 #define TC_HOLE_SILENT (10 * TC_SEC)
-/* A sequence number further ahead cannot be of this stream: no window is larger (RFC 7323 2.3) */
-#define TC_STREAM_AHEAD_MAX (1U << 30)
+/* A sequence number further ahead is taken for one of another connection: RFC 7323 2.3 allows windows of 1 GB, but servers offer some MB
+ * at most, and a stray packet must not end a session */
+#define TC_STREAM_AHEAD_MAX (1U << 26)
 /* Turns that one session may have waiting: beyond it new bytes join the last one */
 #define TC_TURNS_WAITING_MAX 4096
 
@@ -89,6 +90,8 @@
 /* Replies of closed tuples and notes for the program that may wait to be pulled; further ones are not made: the peer asks again */
 #define TC_REPLIES_MAX 64
 #define TC_NOTES_MAX 256
+/* Tuples that are tried for a copy that cannot have its client's own, before one in TIME-WAIT, and then any, is considered */
+#define TC_ALIAS_TRIES 32
 /* Sessions that may wait for a turn to join at, as a share of all: a flood of stray packets must not take the table */
 #define TC_JOINING_SHARE 4
 /* Announcements after a channel came up: live flows told per tick, so that a million of them do not block the loop */

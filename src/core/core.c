@@ -15,6 +15,9 @@ void tc_core_config_default(struct tc_core_config *cfg)
 {
 	*cfg = (struct tc_core_config){
 		.pace = TC_PACE_RESPONSE,
+		.copies = 1,
+		.alias_port_first = 1024,
+		.alias_port_last = 32767, /* below the ports that clients choose by themselves */
 		.share_permyriad = 10000,
 		.overlap = 100 * TC_MS,
 		.max_lag = 10 * TC_SEC,
@@ -75,7 +78,7 @@ static size_t place(struct tc_core *c, const struct tc_core_config *cfg)
 int tc_core_config_size(struct tc_core_config *cfg, uint32_t sessions, size_t bytes)
 {
 	cfg->sessions = sessions;
-	cfg->replicas = sessions;
+	cfg->replicas = sessions * cfg->copies;
 	cfg->syns = tc_u32_max(sessions / 2, 1024);
 	cfg->closed = tc_u32_max(sessions, 16384) * 4;
 	cfg->turns = tc_u32_max(sessions, 4096) * 2;
@@ -301,7 +304,6 @@ static enum tc_drop accept_syn(struct tc_core *c, struct tc_syn *syn, struct tc_
 	if (syn->chunk != TC_NIL) {
 		const struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);
 		struct tc_packet data = *pkt;
-		data.at = syn->at;
 		data.tcp.seq = tc_session_first(s);
 		data.tcp.flags = TC_TCP_ACK;
 		data.payload = (struct tc_view){ chunk->data, chunk->len };
@@ -466,7 +468,8 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 		c->ledger.send_errors++;
 		if (ev->error == EMSGSIZE && ev->replica < c->replicas.fresh &&
 		    tc_replica_at(c, ev->replica)->live) {
-			struct tc_target *t = &c->targets[tc_replica_at(c, ev->replica)->target];
+			struct tc_target *t =
+				&c->targets[tc_replica_target(c, tc_replica_at(c, ev->replica))];
 			t->mss = t->mss > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 :
 							       TC_MSS_BLACKHOLE_2;
 		}

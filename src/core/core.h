@@ -35,6 +35,8 @@ enum tc_pace {
  * @table_key:  secret of the flow tables: random for each process
  * @mark_key:   secret of the marks (wire/mark.h), the one that the hello carries
  * @wall_offset: wall clock minus the engine's clock; TSval and the clock of the ISN need it
+ * @pool:       -c: client addresses are replaced by these, first the IPv4 ones; borrowed for the life of the core
+ * @alias_port_first, _last: ports of copies that do not have their client's own tuple
  * @channel:    start with the channel up: no TC_EVENT_CHANNEL_UP is needed (tests, dry runs)
  */
 struct tc_core_config {
@@ -54,7 +56,13 @@ struct tc_core_config {
 	tc_time wall_offset;
 
 	enum tc_pace pace;
-	uint32_t rate;		  /* turns per second, for TC_PACE_RATE */
+	uint32_t rate;	 /* turns per second, for TC_PACE_RATE */
+	uint32_t copies; /* replicas of each session (-n), >= 1 */
+	const struct tc_ip *pool;
+	uint32_t n_pool_v4;
+	uint32_t n_pool_v6;
+	uint16_t alias_port_first;
+	uint16_t alias_port_last;
 	uint32_t share_permyriad; /* share of sessions that is copied (-r), 10000 for all */
 	bool whole_only;	  /* -O: sessions whose SYN was seen */
 	bool hole_resume;	  /* --on-hole resume: go on at the next turn on a fresh tuple */

@@ -23,10 +23,7 @@ void tc_endpoint_init(struct tc_endpoint *ep, const struct tc_endpoint_open *ope
 		.ts_last = open->has_ts_floor ? open->ts_floor + 1 : 0,
 		.has_ts = open->has_ts_floor, /* until the SYN-ACK says: is ts_last a floor */
 		.board = TC_NIL,
-		.rtx_at = TC_TIME_NEVER,
-		.rtt_at = TC_TIME_NEVER,
-		.owing_at = TC_TIME_NEVER,
-		.sent_at = now,
+		.sent_at = tc_stamp_of(now),
 		.cut = open->mss,
 		.syn_win = open->syn_win,
 		.state = TC_TCP_SYN_SENT,
@@ -42,7 +39,7 @@ void tc_endpoint_fini(struct tc_endpoint *ep, struct tc_endpoint_env *env)
 		ep->board = TC_NIL;
 	}
 	ep->state = TC_TCP_CLOSED;
-	ep->rtx_at = TC_TIME_NEVER;
+	ep->rtx_at = TC_STAMP_NEVER;
 }
 
 uint32_t tc_endpoint_ts(const struct tc_endpoint *ep, const struct tc_endpoint_env *env,
@@ -56,7 +53,7 @@ uint32_t tc_endpoint_ts(const struct tc_endpoint *ep, const struct tc_endpoint_e
 void tc_endpoint_reset(struct tc_endpoint *ep)
 {
 	ep->rst_due = true;
-	ep->rst_seq = ep->snd_nxt;
+	ep->half_open = false;
 }
 
 void tc_endpoint_set_mss(struct tc_endpoint *ep, uint16_t mss)
@@ -100,7 +97,8 @@ static enum tc_drop in_syn_sent(struct tc_endpoint *ep, const struct tc_answer *
 		/* First: a half-open leftover on this tuple. Kill it at its own number, and ask again at once. */
 		if (!(tcp->flags & TC_TCP_RST) && ep->syns > 0) {
 			ep->rst_due = true;
-			ep->rst_seq = tcp->ack;
+			ep->half_open = true;
+			ep->rcv_nxt = tcp->ack;
 			ep->syn_due = true;
 		}
 		return TC_DROP_ANSWER_STALE;
@@ -113,15 +111,13 @@ static enum tc_drop in_syn_sent(struct tc_endpoint *ep, const struct tc_answer *
 	    !acceptable) { /* fourth; a SYN without ACK would be a simultaneous open: not by a server */
 		return TC_DROP_ANSWER_STALE;
 	}
-	if (ep->rtt_at != TC_TIME_NEVER) {
-		tc_rtt_sample(ep, now - ep->rtt_at);
-		ep->rtt_at = TC_TIME_NEVER;
+	if (tc_stamp_is_set(ep->rtt_at)) {
+		tc_rtt_sample(ep, now - tc_stamp_past(ep->rtt_at, now));
+		ep->rtt_at = TC_STAMP_NEVER;
 	}
-	ep->irs = tcp->seq;
 	ep->rcv_nxt = tc_seq_add(tcp->seq, 1);
 	ep->snd_una = tcp->ack;
 	ep->snd_wl1 = tcp->seq;
-	ep->snd_wl2 = tcp->ack;
 	ep->snd_wnd = tcp->win; /* RFC 7323 2.2: never scaled on a SYN */
 	ep->max_wnd = ep->snd_wnd;
 	take_options(ep, ans);
@@ -129,9 +125,9 @@ static enum tc_drop in_syn_sent(struct tc_endpoint *ep, const struct tc_answer *
 	ep->backoff = 0;
 	ep->syn_due = false;
 	ep->ack_due = true;
-	ep->rtx_at = TC_TIME_NEVER;
-	ep->owing_at = TC_TIME_NEVER;
-	ep->sent_at = now;
+	ep->rtx_at = TC_STAMP_NEVER;
+	ep->owing_at = TC_STAMP_NEVER;
+	ep->sent_at = tc_stamp_of(now);
 	tc_recovery_init(ep);
 	news->established = true;
 	return TC_DROP_NONE;
@@ -183,10 +179,10 @@ static void after_fin_acked(struct tc_endpoint *ep)
 static void rtt_from_ack(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 			 const struct tc_tcp *tcp, tc_time now)
 {
-	if (ep->rtt_at != TC_TIME_NEVER) {
+	if (tc_stamp_is_set(ep->rtt_at)) {
 		if (tc_seq_le(ep->rtt_seq, tcp->ack)) {
-			tc_rtt_sample(ep, now - ep->rtt_at);
-			ep->rtt_at = TC_TIME_NEVER;
+			tc_rtt_sample(ep, now - tc_stamp_past(ep->rtt_at, now));
+			ep->rtt_at = TC_STAMP_NEVER;
 		}
 	} else if (ep->has_ts && tcp->opt.has_ts && tcp->opt.tsecr != 0 && ep->backoff > 0) {
 		/* RFC 7323 4.1: what was sent again can be timed too; in milliseconds, so only where nothing finer is there */
@@ -205,17 +201,18 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	uint32_t wnd = (uint32_t)tcp->win << ep->snd_wscale;
 	bool advances = tc_seq_lt(ep->snd_una, tcp->ack);
 	bool window_moved = false;
-	if (tc_seq_lt(ep->snd_wl1, tcp->seq) ||
-	    (tc_seq_eq(ep->snd_wl1, tcp->seq) && tc_seq_le(ep->snd_wl2, tcp->ack))) {
+	/* 3.10.7.4 asks for SND.WL2 too; as in Linux a new ack, or a larger window, tells as much */
+	if (advances || tc_seq_lt(ep->snd_wl1, tcp->seq) ||
+	    (tc_seq_eq(ep->snd_wl1, tcp->seq) && tc_seq_eq(tcp->ack, ep->snd_una) &&
+	     ep->snd_wnd < wnd)) {
 		window_moved = wnd != ep->snd_wnd;
 		ep->snd_wnd = wnd;
 		ep->max_wnd = tc_u32_max(ep->max_wnd, wnd);
 		ep->snd_wl1 = tcp->seq;
-		ep->snd_wl2 = tcp->ack;
 	}
 	if (window_moved && tc_seq_eq(ep->snd_una, ep->snd_nxt)) {
 		/* it was the probe's timer; what may be sent is decided anew */
-		ep->rtx_at = TC_TIME_NEVER;
+		ep->rtx_at = TC_STAMP_NEVER;
 		ep->backoff = 0;
 	}
 	uint32_t pipe = advances ? tc_recovery_pipe(ep, env) : 0;
@@ -227,8 +224,9 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 		ep->snd_una = tcp->ack;
 		ep->backoff = 0;
 		bool more = tc_seq_lt(ep->snd_una, ep->snd_nxt);
-		ep->rtx_at = more ? now + tc_rto(ep) : TC_TIME_NEVER; /* RFC 6298 5.2, 5.3 */
-		ep->owing_at = more ? now : TC_TIME_NEVER;
+		ep->rtx_at = more ? tc_stamp_of(now + tc_rto(ep)) :
+				    TC_STAMP_NEVER; /* RFC 6298 5.2, 5.3 */
+		ep->owing_at = more ? tc_stamp_of(now) : TC_STAMP_NEVER;
 		news->acked = n - fin_acked;
 		tc_recovery_on_ack(ep, env, n, pipe);
 		if (fin_acked) {
@@ -301,10 +299,11 @@ enum tc_drop tc_endpoint_on_answer(struct tc_endpoint *ep, struct tc_endpoint_en
 	int32_t ahead = tc_seq_diff(tcp->seq, ep->rcv_nxt);
 	bool beyond = ahead > 0 && (uint32_t)ahead + len > rcv_wnd(ep);
 
-	if (tcp->flags &
-	    TC_TCP_SYN) { /* 3.10.7.4 fourth, and RFC 5961 4: also for a SYN-ACK whose ACK of ours was lost */
+	bool acks_us = has_ack && tc_seq_lt(ep->iss, tcp->ack);
+	/* fourth, and RFC 5961 4; first of all here, for a SYN-ACK comes again when our ACK of it was lost */
+	if (tcp->flags & TC_TCP_SYN) {
 		ep->ack_due = true;
-		return tc_seq_eq(tcp->seq, ep->irs) ? TC_DROP_NONE : TC_DROP_ANSWER_STALE;
+		return ahead < 0 && acks_us ? TC_DROP_NONE : TC_DROP_ANSWER_STALE;
 	}
 	if (beyond) { /* first: outside of the window */
 		return TC_DROP_ANSWER_STALE;
@@ -335,15 +334,15 @@ enum tc_drop tc_endpoint_on_answer(struct tc_endpoint *ep, struct tc_endpoint_en
 
 void tc_endpoint_on_deadline(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now)
 {
-	if (now < ep->rtx_at) {
+	if (now < tc_stamp_next(ep->rtx_at, now)) {
 		return;
 	}
-	ep->rtx_at = TC_TIME_NEVER;
+	ep->rtx_at = TC_STAMP_NEVER;
 	if (ep->state == TC_TCP_SYN_SENT) {
 		env->ledger->rtos++;
 		tc_endpoint_back_off(ep);
 		ep->syn_due = true;
-		ep->rtt_at = TC_TIME_NEVER;
+		ep->rtt_at = TC_STAMP_NEVER;
 	} else if (tc_seq_lt(ep->snd_una, ep->snd_nxt)) {
 		tc_recovery_on_timeout(ep, env);
 	} else {

@@ -19,6 +19,7 @@
 #define TC_CORE_ENDPOINT_H
 
 #include "base/slab.h"
+#include "core/stamp.h"
 #include "wire/ledger.h"
 #include "wire/packet.h"
 
@@ -44,17 +45,14 @@ struct tc_endpoint_env {
 
 struct tc_endpoint {
 	tc_seq iss;
-	tc_seq irs;
 	tc_seq snd_una;
 	tc_seq snd_nxt;
-	tc_seq rcv_nxt;
+	tc_seq rcv_nxt; /* in SYN-SENT: the number of the reset that is due, if one is */
 	tc_seq snd_wl1;
-	tc_seq snd_wl2;
 	tc_seq recover; /* snd_nxt when the last loss was found (RFC 6582 3.1) */
 	tc_seq rxt;
 	tc_seq lost_end;
 	tc_seq rtt_seq; /* the ack that ends the RTT measurement */
-	tc_seq rst_seq; /* of the reset that is due */
 	uint32_t snd_wnd;
 	uint32_t max_wnd; /* largest window that the target offered */
 	uint32_t cwnd;
@@ -62,15 +60,15 @@ struct tc_endpoint {
 	uint32_t srtt_us; /* 0: no sample yet */
 	uint32_t rttvar_us;
 	uint32_t ts_recent;
-	uint32_t ts_last; /* our last TSval */
-	uint32_t board;	  /* TC_NIL: nothing is reported out of order */
-	tc_time rtx_at;	  /* retransmission or window probe; TC_TIME_NEVER */
-	tc_time rtt_at;	  /* when the segment that is timed was sent; TC_TIME_NEVER: none is */
-	tc_time owing_at; /* since when the target owes progress; TC_TIME_NEVER: it owes nothing */
-	tc_time sent_at;  /* last new byte, or the handshake */
-	uint16_t cut;	  /* payload bytes of a full segment */
-	uint16_t syn_win; /* window of the SYN: half of the mark */
-	uint8_t state;	  /* enum tc_tcp_state */
+	uint32_t ts_last;  /* our last TSval */
+	uint32_t board;	   /* TC_NIL: nothing is reported out of order */
+	tc_stamp rtx_at;   /* retransmission or window probe */
+	tc_stamp rtt_at;   /* when the segment that is timed was sent */
+	tc_stamp owing_at; /* since when the target owes progress */
+	tc_stamp sent_at;  /* last new byte, or the handshake */
+	uint16_t cut;	   /* payload bytes of a full segment */
+	uint16_t syn_win;  /* window of the SYN: half of the mark */
+	uint8_t state;	   /* enum tc_tcp_state */
 	uint8_t backoff;
 	uint8_t dup_acks;
 	uint8_t snd_wscale;
@@ -78,6 +76,7 @@ struct tc_endpoint {
 	bool ack_due : 1;
 	bool syn_due : 1;
 	bool rst_due : 1;
+	bool half_open : 1; /* of these: in SYN-SENT, against a leftover on the tuple */
 	bool probe_due : 1;
 	bool force_rxt : 1; /* the first retransmission after a loss goes out whatever cwnd says */
 	bool in_recovery : 1; /* fast recovery */
@@ -140,9 +139,9 @@ enum tc_drop tc_endpoint_on_answer(struct tc_endpoint *ep, struct tc_endpoint_en
 				   const struct tc_answer *ans, tc_time now,
 				   struct tc_news *ret_news);
 void tc_endpoint_on_deadline(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now);
-static inline tc_time tc_endpoint_deadline(const struct tc_endpoint *ep)
+static inline tc_time tc_endpoint_deadline(const struct tc_endpoint *ep, tc_time now)
 {
-	return ep->rtx_at;
+	return tc_stamp_next(ep->rtx_at, now);
 }
 
 /** tc_endpoint_plan() - the next thing to send, or TC_PLAN_NONE; may arm the probe of a closed window */

@@ -66,9 +66,10 @@ static uint32_t usable(const struct tc_endpoint *ep)
 /* Nothing may go although something waits, and no answer is owed that would change it: probe after a while. */
 static void wait_for_window(struct tc_endpoint *ep, tc_time now)
 {
-	if (tc_seq_eq(ep->snd_una, ep->snd_nxt) && ep->rtx_at == TC_TIME_NEVER) {
+	if (tc_seq_eq(ep->snd_una, ep->snd_nxt) && !tc_stamp_is_set(ep->rtx_at)) {
 		tc_time rto = tc_rto(ep);
-		ep->rtx_at = now + (usable(ep) > 0 ? tc_time_min(rto, TC_SWS_OVERRIDE) : rto);
+		ep->rtx_at = tc_stamp_of(
+			now + (usable(ep) > 0 ? tc_time_min(rto, TC_SWS_OVERRIDE) : rto));
 	}
 }
 
@@ -85,7 +86,8 @@ static bool plan_new(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 	if (waiting == 0 && !supply->fin) {
 		return false;
 	}
-	if (tc_seq_eq(ep->snd_una, ep->snd_nxt) && now - ep->sent_at > tc_rto(ep)) {
+	if (tc_seq_eq(ep->snd_una, ep->snd_nxt) &&
+	    now - tc_stamp_past(ep->sent_at, now) > tc_rto(ep)) {
 		/* RFC 5681 4.1: after a pause the path is not known any more */
 		ep->cwnd = tc_u32_min(ep->cwnd, TC_INITIAL_WINDOW_SEGMENTS * (uint32_t)ep->cut);
 	}
@@ -127,7 +129,8 @@ void tc_endpoint_plan(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 {
 	*ret_plan = (struct tc_plan){ .kind = TC_PLAN_NONE };
 	if (ep->rst_due) {
-		*ret_plan = (struct tc_plan){ .kind = TC_PLAN_RST, .seq = ep->rst_seq };
+		*ret_plan = (struct tc_plan){ .kind = TC_PLAN_RST,
+					      .seq = ep->half_open ? ep->rcv_nxt : ep->snd_nxt };
 		return;
 	}
 	if (ep->state == TC_TCP_SYN_SENT) {
@@ -170,16 +173,16 @@ static void emit_syn(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_tim
 		.tsval = ep->ts_last,
 	};
 	if (ep->syns == 0) {
-		ep->rtt_at = now;
-		ep->owing_at = now;
+		ep->rtt_at = tc_stamp_of(now);
+		ep->owing_at = tc_stamp_of(now);
 	} else {
-		ep->rtt_at = TC_TIME_NEVER;
+		ep->rtt_at = TC_STAMP_NEVER;
 		env->ledger->retransmits++;
 	}
 	ep->syns = ep->syns < UINT8_MAX ? ep->syns + 1 : ep->syns;
 	ep->syn_due = false;
 	ep->snd_nxt = tc_seq_add(ep->iss, 1);
-	ep->rtx_at = now + tc_rto(ep);
+	ep->rtx_at = tc_stamp_of(now + tc_rto(ep));
 }
 
 /* Books of what takes sequence numbers. */
@@ -191,28 +194,28 @@ static void sent(struct tc_endpoint *ep, struct tc_endpoint_env *env, const stru
 		env->ledger->retransmits++;
 		ep->rxt = end;
 		ep->force_rxt = false;
-		ep->rtt_at = TC_TIME_NEVER;
+		ep->rtt_at = TC_STAMP_NEVER;
 	} else {
-		if (ep->rtt_at == TC_TIME_NEVER && ep->backoff == 0) {
-			ep->rtt_at = now;
+		if (!tc_stamp_is_set(ep->rtt_at) && ep->backoff == 0) {
+			ep->rtt_at = tc_stamp_of(now);
 			ep->rtt_seq = end;
 		}
 		ep->snd_nxt = end;
-		ep->sent_at = now;
+		ep->sent_at = tc_stamp_of(now);
 		if (!tc_seq_lt(ep->rxt, ep->lost_end)) {
 			ep->rxt = ep->lost_end = ep->snd_una;
 		}
 	}
-	if (ep->owing_at == TC_TIME_NEVER) {
-		ep->owing_at = now;
+	if (!tc_stamp_is_set(ep->owing_at)) {
+		ep->owing_at = tc_stamp_of(now);
 		ep->heard = false;
 	}
 	if (plan->fin && !ep->fin_sent) {
 		ep->fin_sent = true;
 		ep->state = ep->state == TC_TCP_CLOSE_WAIT ? TC_TCP_LAST_ACK : TC_TCP_FIN_WAIT_1;
 	}
-	if (ep->rtx_at == TC_TIME_NEVER || plan->kind == TC_PLAN_RESEND) {
-		ep->rtx_at = now + tc_rto(ep); /* RFC 6298 5.1 */
+	if (!tc_stamp_is_set(ep->rtx_at) || plan->kind == TC_PLAN_RESEND) {
+		ep->rtx_at = tc_stamp_of(now + tc_rto(ep)); /* RFC 6298 5.1 */
 	}
 }
 
@@ -233,11 +236,12 @@ void tc_endpoint_emit(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	tcp->opt = (struct tc_tcpopt){ 0 };
 	if (plan->kind == TC_PLAN_RST) {
 		/* RFC 9293 3.10.7.3: in SYN-SENT at the number that was acknowledged, without an ACK */
-		bool half_open = ep->state == TC_TCP_SYN_SENT;
-		tcp->flags = half_open ? TC_TCP_RST : TC_TCP_RST | TC_TCP_ACK;
-		tcp->ack = half_open ? tc_seq_of(0) : ep->rcv_nxt;
+		bool synchronized = ep->state != TC_TCP_SYN_SENT;
+		tcp->flags = !synchronized ? TC_TCP_RST : TC_TCP_RST | TC_TCP_ACK;
+		tcp->ack = synchronized ? ep->rcv_nxt : tc_seq_of(0);
 		tcp->win = 0;
 		ep->rst_due = false;
+		ep->half_open = false;
 		env->ledger->resets_sent++;
 		return;
 	}
@@ -256,7 +260,7 @@ void tc_endpoint_emit(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	if (plan->kind == TC_PLAN_PROBE) {
 		env->ledger->zero_window_probes++;
 		ep->probe_due = false;
-		ep->rtx_at = now + tc_rto(ep);
+		ep->rtx_at = tc_stamp_of(now + tc_rto(ep));
 	} else if (plan->kind != TC_PLAN_ACK) {
 		ep->probe_due = false;
 		sent(ep, env, plan, now);

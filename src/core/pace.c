@@ -26,22 +26,24 @@ static tc_time answer_limit(const struct tc_replica *r)
 }
 
 /* When the target's answer to the present turn counts as complete. */
-static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
+static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r, tc_time now,
 			   const struct tc_turn *m, bool *ret_limit)
 {
 	uint32_t expected = (uint32_t)tc_seq_diff(m->ack, r->turn_ack);
 	uint32_t got = (uint32_t)tc_seq_diff(r->ep.rcv_nxt, r->ans_base);
-	tc_time limit = r->ep.sent_at + answer_limit(r);
+	tc_time sent = tc_stamp_past(r->ep.sent_at, now);
+	tc_time limit = sent + answer_limit(r);
 	*ret_limit = false;
 	if (got > 0 && (got >= expected || r->ep.fin_rcvd)) {
-		return r->ans_last;
+		return tc_stamp_past(r->ans_last, now);
 	}
 	if (r->ep.fin_rcvd) {
-		return r->ep.sent_at; /* it will not say anything any more */
+		return sent; /* it will not say anything any more */
 	}
 	if (got > 0) {
-		tc_time pause = c->targets[r->target].max_pause;
-		tc_time quiet = r->ans_last + tc_time_clamp(2 * pause, TC_QUIET_MIN, TC_QUIET_MAX);
+		tc_time pause = c->targets[tc_replica_target(c, r)].max_pause;
+		tc_time quiet = tc_stamp_past(r->ans_last, now) +
+				tc_time_clamp(2 * pause, TC_QUIET_MIN, TC_QUIET_MAX);
 		if (quiet <= limit) {
 			return quiet;
 		}
@@ -51,7 +53,7 @@ static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
 }
 
 tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
-		     bool *ret_limit)
+		     tc_time now, bool *ret_limit)
 {
 	*ret_limit = false;
 	switch (c->cfg.pace) {
@@ -59,14 +61,15 @@ tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const 
 		return 0;
 	case TC_PACE_RATE:
 		return r->turns == 0 ? m->at :
-				       r->ep.sent_at + TC_SEC / (c->cfg.rate > 0 ? c->cfg.rate : 1);
+				       tc_stamp_past(r->ep.sent_at, now) +
+					       TC_SEC / (c->cfg.rate > 0 ? c->cfg.rate : 1);
 	case TC_PACE_THINK:
 		if (r->timed) {
 			return m->at;
 		}
-		return answered_at(c, r, m, ret_limit) + (tc_time)m->think_us * TC_US;
+		return answered_at(c, r, now, m, ret_limit) + (tc_time)m->think_us * TC_US;
 	case TC_PACE_RESPONSE:
-		return r->timed ? m->at : tc_time_max(m->at, answered_at(c, r, m, ret_limit));
+		return r->timed ? m->at : tc_time_max(m->at, answered_at(c, r, now, m, ret_limit));
 	default:
 		return m->at;
 	}
@@ -85,12 +88,13 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 	r->turn_ack = m->ack;
 	bool paced = c->cfg.pace == TC_PACE_RESPONSE || c->cfg.pace == TC_PACE_THINK;
 	r->late_us = 0;
-	if (r->ans_last != TC_TIME_NEVER) {
+	if (tc_stamp_is_set(r->ans_last)) {
 		if (r->turns > 0) {
-			sample(r, r->ans_last - r->ep.sent_at);
+			sample(r,
+			       tc_stamp_past(r->ans_last, now) - tc_stamp_past(r->ep.sent_at, now));
 		}
 	} else if (by_limit && r->turns > 0) {
-		r->late_us = (uint32_t)((now - r->ep.sent_at) / TC_US);
+		r->late_us = (uint32_t)((now - tc_stamp_past(r->ep.sent_at, now)) / TC_US);
 	}
 	r->limits = by_limit ? r->limits + 1 : 0;
 	c->ledger.turns_by_limit += by_limit;
@@ -111,20 +115,20 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 void tc_pace_on_spoken(struct tc_replica *r)
 {
 	r->ans_base = r->ep.rcv_nxt;
-	r->ans_last = TC_TIME_NEVER;
+	r->ans_last = TC_STAMP_NEVER;
 }
 
 void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
-	struct tc_target *t = &c->targets[r->target];
-	if (r->ans_last != TC_TIME_NEVER) {
-		tc_time pause = now - r->ans_last;
+	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
+	if (tc_stamp_is_set(r->ans_last)) {
+		tc_time pause = now - tc_stamp_past(r->ans_last, now);
 		if (pause < TC_QUIET_MAX) {
 			t->max_pause = tc_time_max(t->max_pause, pause);
 		}
 	} else if (r->late_us > 0) {
-		sample(r, now - r->ep.sent_at + (tc_time)r->late_us * TC_US);
+		sample(r, now - tc_stamp_past(r->ep.sent_at, now) + (tc_time)r->late_us * TC_US);
 		r->late_us = 0;
 	}
-	r->ans_last = now;
+	r->ans_last = tc_stamp_of(now);
 }

@@ -168,5 +168,5 @@ void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env)
 	ep->rxt = ep->snd_una;
 	ep->lost_end = ep->snd_nxt;
 	ep->force_rxt = true;
-	ep->rtt_at = TC_TIME_NEVER; /* Karn: what is sent again is not timed */
+	ep->rtt_at = TC_STAMP_NEVER; /* Karn: what is sent again is not timed */
 }

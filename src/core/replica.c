@@ -37,11 +37,18 @@ void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 	const struct tc_session *s = tc_session_at(c, r->session);
 	const struct tc_map *m = &c->cfg.maps[s->map];
 	*ret_tuple = (struct tc_tuple){
-		.client = r->client,
+		.client = r->alias == TC_NIL ? s->online.client : c->cfg.pool[r->alias],
 		.server = m->target,
 		.client_port = r->client_port,
 		.server_port = tc_map_target_port(m, s->online.server_port),
 	};
+}
+
+static uint32_t target_hash(const struct tc_core *c, const struct tc_replica *r)
+{
+	struct tc_tuple own;
+	tc_replica_tuple(c, r, &own);
+	return tc_core_hash(c, &own);
 }
 
 static bool has_tuple(const struct tc_core *c, const struct tc_replica *r,
@@ -50,6 +57,17 @@ static bool has_tuple(const struct tc_core *c, const struct tc_replica *r,
 	struct tc_tuple own;
 	tc_replica_tuple(c, r, &own);
 	return tc_tuple_eq(&own, target);
+}
+
+bool tc_replica_has(const struct tc_core *c, const struct tc_tuple *target, uint32_t hash)
+{
+	for (uint32_t pos = tc_table_find(&c->by_target, hash); pos != TC_NIL;
+	     pos = tc_table_again(&c->by_target, hash, pos)) {
+		if (has_tuple(c, tc_replica_at(c, tc_table_index(&c->by_target, pos)), target)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Of the replicas of a tuple one has begun, at most; the others wait for it. */
@@ -68,14 +86,15 @@ struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tupl
 
 /* The one that has waited longest for the tuple, NULL for none. */
 static struct tc_replica *find_waiting(const struct tc_core *c, const struct tc_tuple *target,
-				       uint32_t hash)
+				       uint32_t hash, tc_time now)
 {
 	struct tc_replica *first = NULL;
 	for (uint32_t pos = tc_table_find(&c->by_target, hash); pos != TC_NIL;
 	     pos = tc_table_again(&c->by_target, hash, pos)) {
 		struct tc_replica *r = tc_replica_at(c, tc_table_index(&c->by_target, pos));
 		if (r->waiting && r->end == TC_END_NONE && has_tuple(c, r, target) &&
-		    (first == NULL || r->ep.sent_at < first->ep.sent_at)) {
+		    (first == NULL ||
+		     tc_stamp_past(r->ep.sent_at, now) < tc_stamp_past(first->ep.sent_at, now))) {
 			first = r;
 		}
 	}
@@ -98,45 +117,39 @@ static void note_session(struct tc_core *c, const struct tc_session *s, const st
 	tc_core_note(c, &note);
 }
 
-bool tc_replica_open(struct tc_core *c, struct tc_session *s, tc_time now)
+enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t copy, tc_time now)
 {
 	uint32_t i = tc_slab_take(&c->replicas);
 	if (i == TC_NIL) {
-		return false;
+		return TC_END_NO_ROOM;
 	}
 	struct tc_replica *r = tc_replica_at(c, i);
 	*r = (struct tc_replica){
-		.ep = { .sent_at = now,
-			.rtx_at = TC_TIME_NEVER,
-			.owing_at = TC_TIME_NEVER,
-			.board = TC_NIL },
-		.client = s->online.client,
-		.client_port = s->online.client_port,
-		.target = c->target_of[s->map],
+		.ep = { .sent_at = tc_stamp_of(now), .board = TC_NIL },
 		.session = tc_session_index(c, s),
 		.sibling = s->replicas,
 		.next_turn = TC_NIL,
 		.turn_ack = s->base_ack,
-		.ans_last = TC_TIME_NEVER,
-		.drain_at = TC_TIME_NEVER,
-		.live = true,
 		.waiting = true,
 	};
-	struct tc_tuple target;
-	tc_replica_tuple(c, r, &target);
-	r->hash = tc_core_hash(c, &target);
-	if (!tc_table_insert(&c->by_target, r->hash, i)) {
-		r->live = false;
+	if (!tc_alias_pick(c, s, r, copy, now)) {
 		tc_slab_give(&c->replicas, i);
-		return false;
+		return TC_END_NO_TUPLE;
 	}
+	if (!tc_table_insert(&c->by_target, target_hash(c, r), i)) {
+		tc_slab_give(&c->replicas, i);
+		return TC_END_NO_ROOM;
+	}
+	r->live = true;
 	tc_wheel_node_init(&c->wheel, i);
 	s->replicas = i;
+	s->copies++;
+	s->live++;
 	c->ledger.opened++;
 	c->ledger.live++;
 	note_session(c, s, r, TC_END_NONE, 0);
 	tc_replica_touch(c, r);
-	return true;
+	return TC_END_NONE;
 }
 
 void tc_replica_touch(struct tc_core *c, struct tc_replica *r)
@@ -157,8 +170,8 @@ void tc_replica_touch(struct tc_core *c, struct tc_replica *r)
 
 void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now)
 {
-	if (r->drain_at == TC_TIME_NEVER) {
-		r->drain_at = now + c->cfg.overlap;
+	if (!tc_stamp_is_set(r->drain_at)) {
+		r->drain_at = tc_stamp_of(now + c->cfg.overlap);
 		r->drain_end = (uint8_t)end;
 	}
 	tc_replica_touch(c, r);
@@ -168,10 +181,10 @@ void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, 
 
 /* ISN above, and TSval behind, what the tuple used before. */
 static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct tc_tuple *target,
-			  tc_time now)
+			  uint32_t hash, tc_time now)
 {
-	struct tc_closed *before =
-		tc_closeds_find(&c->closeds, &r->client, r->client_port, r->target, r->hash);
+	struct tc_closed *before = tc_closeds_find(
+		&c->closeds, &target->client, target->client_port, tc_replica_target(c, r), hash);
 	uint16_t clock = (uint16_t)((now + c->cfg.wall_offset) / TC_MARK_CLOCK_NS);
 	struct tc_mark mark = tc_mark_make(&c->cfg.mark_key, target, clock);
 	if (before != NULL && !tc_seq_lt(before->snd_nxt, mark.isn)) {
@@ -181,7 +194,7 @@ static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct 
 	struct tc_endpoint_open open = {
 		.iss = mark.isn,
 		.syn_win = mark.syn_win,
-		.mss = c->targets[r->target].mss,
+		.mss = c->targets[tc_replica_target(c, r)].mss,
 		.has_ts_floor = before != NULL,
 		.ts_floor = before != NULL ? before->tsval : 0,
 	};
@@ -190,10 +203,9 @@ static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct 
 	}
 	tc_endpoint_init(&r->ep, &open, now);
 	r->waiting = false;
-	if (r->drain_at != TC_TIME_NEVER) {
-		r->drain_at =
-			now +
-			c->cfg.overlap; /* its own client went on meanwhile: still it gets its time */
+	if (tc_stamp_is_set(r->drain_at)) {
+		/* its own client went on meanwhile: still it gets its time */
+		r->drain_at = tc_stamp_of(now + c->cfg.overlap);
 	}
 }
 
@@ -205,34 +217,40 @@ static void try_begin(struct tc_core *c, struct tc_replica *r, tc_time now)
 	}
 	struct tc_tuple target;
 	tc_replica_tuple(c, r, &target);
-	struct tc_replica *owner = tc_replica_find(c, &target, r->hash);
+	uint32_t hash = tc_core_hash(c, &target);
+	struct tc_replica *owner = tc_replica_find(c, &target, hash);
 	if (owner != NULL) {
 		if (owner->end == TC_END_NONE) {
 			tc_replica_drain(c, owner, TC_END_REUSED, now);
 		}
 		return; /* its end wakes us */
 	}
-	if (find_waiting(c, &target, r->hash) == r) {
-		open_endpoint(c, r, &target, now);
+	if (find_waiting(c, &target, hash, now) != r) {
+		return;
+	}
+	open_endpoint(c, r, &target, hash, now);
+	if (find_waiting(c, &target, hash, now) != NULL) {
+		tc_replica_drain(c, r, TC_END_REUSED, now); /* there is a third already */
 	}
 }
 
 /* --- ending --- */
 
-static void remember(struct tc_core *c, const struct tc_replica *r, tc_time now)
+static void remember(struct tc_core *c, const struct tc_replica *r, const struct tc_tuple *target,
+		     uint32_t hash, tc_time now)
 {
 	if (r->waiting || r->ep.syns == 0) {
 		return; /* nothing was sent on this tuple */
 	}
 	struct tc_closed closed = {
-		.client = r->client,
-		.client_port = r->client_port,
-		.target = r->target,
+		.client = target->client,
+		.client_port = target->client_port,
+		.target = tc_replica_target(c, r),
 		.snd_nxt = r->ep.snd_nxt,
 		.rcv_nxt = r->ep.rcv_nxt,
 		.tsval = r->ep.ts_last,
 		.ts_recent = r->ep.ts_recent,
-		.hash = r->hash,
+		.hash = hash,
 		.reset = r->reset_sent,
 		.has_ts = r->ep.has_ts && r->ep.state != TC_TCP_SYN_SENT,
 	};
@@ -241,10 +259,18 @@ static void remember(struct tc_core *c, const struct tc_replica *r, tc_time now)
 
 static bool is_complete(const struct tc_session *s, enum tc_end end, uint64_t lost)
 {
-	bool spoken = end != TC_END_REFUSED && end != TC_END_NO_SYN_ACK &&
-		      end != TC_END_NO_ANSWERS && end != TC_END_SHED && end != TC_END_MEMORY &&
-		      end != TC_END_BUG;
-	return spoken && lost == 0 && !tc_stream_has_gap(&s->stream);
+	switch (end) { /* nothing was ever said to the target, so that nothing lost says little */
+	case TC_END_REFUSED:
+	case TC_END_NO_SYN_ACK:
+	case TC_END_NO_ANSWERS:
+	case TC_END_NO_ROOM:
+	case TC_END_NO_TUPLE:
+	case TC_END_SHED:
+	case TC_END_BUG:
+		return false;
+	default:
+		return lost == 0 && !tc_stream_has_gap(&s->stream);
+	}
 }
 
 static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
@@ -259,16 +285,15 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	c->ledger.live--;
 	if (is_complete(s, end, lost)) {
 		c->ledger.complete++;
-	} else {
-		s->lossy = true;
+		s->complete++;
 	}
 	s->end = (uint8_t)end;
 	note_session(c, s, r, end, lost);
-	remember(c, r, now);
 
 	struct tc_tuple target;
 	tc_replica_tuple(c, r, &target);
-	uint32_t hash = r->hash;
+	uint32_t hash = tc_core_hash(c, &target);
+	remember(c, r, &target, hash, now);
 	tc_table_remove(&c->by_target, hash, i);
 	tc_wheel_arm(&c->wheel, i, TC_TIME_NEVER);
 	tc_endpoint_fini(&r->ep, &c->env);
@@ -277,10 +302,11 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 		from = &tc_replica_at(c, *from)->sibling;
 	}
 	*from = r->sibling;
+	s->live--;
 	r->live = false;
 	tc_slab_give(&c->replicas, i);
 
-	struct tc_replica *next = find_waiting(c, &target, hash);
+	struct tc_replica *next = find_waiting(c, &target, hash, now);
 	if (next != NULL) {
 		tc_replica_touch(c, next);
 	}
@@ -292,8 +318,9 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 			   const struct tc_replica *r, tc_time now, tc_time *ret_next)
 {
 	bool asked = !r->waiting;
-	tc_time owing =
-		r->ep.owing_at == TC_TIME_NEVER ? TC_TIME_NEVER : r->ep.owing_at + c->cfg.keepalive;
+	tc_time owing = tc_stamp_is_set(r->ep.owing_at) ?
+				tc_stamp_past(r->ep.owing_at, now) + c->cfg.keepalive :
+				TC_TIME_NEVER;
 	tc_time behind = TC_TIME_NEVER;
 	tc_seq next = asked && r->ep.state != TC_TCP_SYN_SENT ? to_pos(s, r, r->ep.snd_nxt) :
 								tc_session_first(s);
@@ -301,12 +328,14 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 		behind = tc_stream_time(&s->stream, &c->chunks, next);
 		behind = behind == TC_TIME_NEVER ? behind : behind + c->cfg.max_lag;
 	} else if (r->waiting) {
-		behind = r->ep.sent_at + c->cfg.max_lag;
+		behind = tc_stamp_past(r->ep.sent_at, now) + c->cfg.max_lag;
 	}
 	tc_time quiet = TC_TIME_NEVER;
 	if (r->ep.state == TC_TCP_FIN_WAIT_2) {
-		quiet = tc_time_max(r->ep.sent_at, s->last_at);
-		quiet = r->ans_last == TC_TIME_NEVER ? quiet : tc_time_max(quiet, r->ans_last);
+		quiet = tc_time_max(tc_stamp_past(r->ep.sent_at, now), s->last_at);
+		quiet = tc_stamp_is_set(r->ans_last) ?
+				tc_time_max(quiet, tc_stamp_past(r->ans_last, now)) :
+				quiet;
 		quiet += TC_FIN_WAIT_2_MAX;
 	}
 	*ret_next = tc_time_min(tc_time_min(owing, behind), quiet);
@@ -316,7 +345,7 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 	if (c->channels == 0) {
 		return TC_END_NO_ANSWERS;
 	}
-	if (asked && r->ep.state == TC_TCP_SYN_SENT) {
+	if (asked && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0) {
 		return TC_END_NO_SYN_ACK;
 	}
 	if (now >= quiet) {
@@ -347,7 +376,7 @@ static bool all_said(const struct tc_session *s, const struct tc_replica *r)
 /* Its client has used the tuple again before this one had it: it is next all the same. */
 static bool waits_its_turn(const struct tc_replica *r)
 {
-	return r->waiting && (r->drain_at == TC_TIME_NEVER || r->drain_end == TC_END_REUSED);
+	return r->waiting && (!tc_stamp_is_set(r->drain_at) || r->drain_end == TC_END_REUSED);
 }
 
 /* Set .end when it is over. @ret_next: when to look again */
@@ -366,12 +395,13 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		reset(r, TC_END_CLIENT_RST);
 		return;
 	}
-	if (r->drain_at != TC_TIME_NEVER && !waits_its_turn(r)) {
-		if (now >= r->drain_at || r->waiting) {
+	if (tc_stamp_is_set(r->drain_at) && !waits_its_turn(r)) {
+		tc_time drain_at = tc_stamp_next(r->drain_at, now);
+		if (now >= drain_at || r->waiting) {
 			reset(r, (enum tc_end)r->drain_end);
 			return;
 		}
-		*ret_next = r->drain_at;
+		*ret_next = tc_stamp_next(r->drain_at, now);
 		return;
 	}
 	enum tc_end end = overdue(c, s, r, now, ret_next);
@@ -380,7 +410,7 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 	}
 	if (end == TC_END_LAG && c->cfg.overlap > 0) {
 		tc_replica_drain(c, r, end, now);
-		*ret_next = r->drain_at;
+		*ret_next = tc_stamp_next(r->drain_at, now);
 		return;
 	}
 	reset(r, end);
@@ -392,7 +422,7 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r, tc_time now,
 		   struct tc_supply *ret_supply, tc_time *ret_next)
 {
-	bool hurry = r->drain_at != TC_TIME_NEVER &&
+	bool hurry = tc_stamp_is_set(r->drain_at) &&
 		     (r->drain_end == TC_END_REUSED || r->drain_end == TC_END_STOPPED);
 	*ret_next = TC_TIME_NEVER;
 	while (r->next_turn != TC_NIL) {
@@ -402,7 +432,7 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 			break; /* the turn before it is still being spoken, or is not complete */
 		}
 		bool by_limit = false;
-		tc_time at = hurry ? now : tc_pace_gate(c, r, m, &by_limit);
+		tc_time at = hurry ? now : tc_pace_gate(c, r, m, now, &by_limit);
 		if (now < at) {
 			*ret_next = at;
 			break;
@@ -488,17 +518,17 @@ static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
 static void hold_back(const struct tc_core *c, struct tc_replica *r, tc_time now)
 {
 	tc_time own = (tc_time)r->ep.srtt_us * TC_US;
-	if (c->cfg.rtt > own && r->hold_until == 0) {
-		r->hold_until = now + (c->cfg.rtt - own);
+	if (c->cfg.rtt > own && !tc_stamp_is_set(r->hold_until)) {
+		r->hold_until = tc_stamp_of(now + (c->cfg.rtt - own));
 	}
 }
 
 static bool is_held_back(struct tc_replica *r, tc_time now)
 {
-	if (r->hold_until <= now) {
-		r->hold_until = 0;
+	if (tc_stamp_next(r->hold_until, now) <= now) {
+		r->hold_until = TC_STAMP_NEVER;
 	}
-	return r->hold_until != 0 && r->end == TC_END_NONE;
+	return tc_stamp_is_set(r->hold_until) && r->end == TC_END_NONE;
 }
 
 bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
@@ -511,7 +541,7 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 		try_begin(c, r, now);
 	}
 	if (is_held_back(r, now)) {
-		tc_wheel_arm(&c->wheel, tc_replica_index(c, r), r->hold_until);
+		tc_wheel_arm(&c->wheel, tc_replica_index(c, r), tc_stamp_next(r->hold_until, now));
 		return false;
 	}
 	struct tc_supply sup = { .limit = r->ep.snd_nxt };
@@ -522,7 +552,7 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 		c, s, r, now,
 		&end_at); /* after the turns: the last one to begin may be a reset without bytes */
 	if (!r->waiting) {
-		tc_endpoint_set_mss(&r->ep, c->targets[r->target].mss);
+		tc_endpoint_set_mss(&r->ep, c->targets[tc_replica_target(c, r)].mss);
 		bool last_words = r->ep.rst_due || (r->end == TC_END_CLOSED && r->ep.ack_due);
 		if ((r->end == TC_END_NONE || last_words) && speak(c, s, r, &sup, now, ret_seg)) {
 			tc_replica_touch(c, r);
@@ -534,7 +564,7 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 		return false;
 	}
 	tc_time at = tc_time_min(tc_time_min(end_at, turn_at),
-				 r->waiting ? TC_TIME_NEVER : tc_endpoint_deadline(&r->ep));
+				 r->waiting ? TC_TIME_NEVER : tc_endpoint_deadline(&r->ep, now));
 	tc_wheel_arm(&c->wheel, tc_replica_index(c, r), at);
 	return false;
 }
@@ -545,19 +575,22 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
  */
 static void try_smaller(struct tc_replica *r)
 {
-	bool full = tc_seq_diff(r->ep.snd_nxt, r->ep.snd_una) >= r->ep.cut;
-	if (r->ep.state == TC_TCP_SYN_SENT || !full || r->ep.backoff < 2 ||
-	    r->ep.backoff % 2 != 0) {
+	uint32_t out = (uint32_t)tc_seq_diff(r->ep.snd_nxt, r->ep.snd_una);
+	uint32_t first = tc_u32_min(out, r->ep.cut);
+	if (r->ep.state == TC_TCP_SYN_SENT || r->ep.backoff < 2 || r->ep.backoff % 2 != 0) {
 		return;
 	}
-	tc_endpoint_set_mss(&r->ep, r->ep.cut > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 :
-								     TC_MSS_BLACKHOLE_2);
+	if (first > TC_MSS_BLACKHOLE_1) {
+		tc_endpoint_set_mss(&r->ep, TC_MSS_BLACKHOLE_1);
+	} else if (first > TC_MSS_BLACKHOLE_2) {
+		tc_endpoint_set_mss(&r->ep, TC_MSS_BLACKHOLE_2);
+	}
 }
 
 static void learn_mss(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before)
 {
 	uint16_t mss = (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));
-	struct tc_target *t = &c->targets[r->target];
+	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
 	if (backoff_before >= 2 && mss <= TC_MSS_BLACKHOLE_1 && mss < t->mss) {
 		t->mss = mss;
 	}

@@ -12,7 +12,7 @@ enum tc_drop tc_reply_to(struct tc_core *c, const struct tc_tuple *target, uint1
 {
 	struct tc_closed *closed = tc_closeds_find(&c->closeds, &target->client,
 						   target->client_port, target_number, hash);
-	if (closed == NULL || (int32_t)((uint32_t)(now / TC_CLOSED_TICK) - closed->until) >= 0) {
+	if (closed == NULL || tc_closed_is_old(closed, now)) {
 		return TC_DROP_ANSWER_STRAY;
 	}
 	const struct tc_tcp *tcp = &ans->tcp;

@@ -63,16 +63,38 @@ static void arm(struct tc_core *c, struct tc_session *s)
 /* New bytes were seen: they are to be copied, or they are lost already. */
 static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
 {
-	c->ledger.to_copy += n;
-	if (s->replicas != TC_NIL) {
-		c->ledger.held += n;
-		return;
+	uint32_t ended = (uint32_t)s->copies - s->live;
+	c->ledger.to_copy += (uint64_t)n * s->copies;
+	c->ledger.held += (uint64_t)n * s->live;
+	c->ledger.lost[s->end] += (uint64_t)n * ended;
+	if (n > 0) {
+		c->ledger.complete -= s->complete;
+		s->complete = 0;
 	}
-	c->ledger.lost[s->end] += n;
-	if (n > 0 && !s->lossy) {
-		s->lossy = true;
-		c->ledger.complete--;
+}
+
+/*
+ * Whole sessions only: when one copy cannot be there none is, and all are counted. The session stays as a ghost then, so that its
+ * bytes are counted too.
+ */
+static bool open_replicas(struct tc_core *c, struct tc_session *s, tc_time now)
+{
+	enum tc_end end = TC_END_NONE;
+	for (uint32_t copy = 0; copy < c->cfg.copies && end == TC_END_NONE; copy++) {
+		end = tc_replica_open(c, s, copy, now);
 	}
+	if (end == TC_END_NONE) {
+		return true;
+	}
+	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
+		tc_replica_at(c, i)->end = (uint8_t)end;
+	}
+	uint32_t missing = c->cfg.copies - s->copies;
+	c->ledger.opened += missing;
+	c->ledger.ended[end] += missing;
+	s->copies = (uint16_t)c->cfg.copies;
+	s->end = (uint8_t)end;
+	return false;
 }
 
 /* Wait for a turn of this client to begin its copy at. */
@@ -164,11 +186,7 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 		return TC_DROP_FLOWS_FULL;
 	}
 	tc_wheel_node_init(&c->wheel, c->cfg.replicas + i);
-	if (!tc_replica_open(c, s, now)) {
-		s->detached = false;
-		free_session(c, s);
-		return TC_DROP_FLOWS_FULL;
-	}
+	open_replicas(c, s, now);
 	arm(c, s);
 	*ret_session = s;
 	return TC_DROP_NONE;
@@ -219,17 +237,14 @@ static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_p
 	if (!begins || c->stopping) {
 		return false;
 	}
-	struct tc_session before = *s;
 	s->isn = tc_seq_add(pkt->tcp.seq, UINT32_MAX);
 	s->base_ack = pkt->tcp.ack;
-	s->lossy = false;
 	s->end = TC_END_NONE;
+	s->copies = 0;
+	s->complete = 0;
 	tc_stream_init(&s->stream, pkt->tcp.seq);
 	tc_turns_init(&s->turns, pkt->tcp.ack);
-	if (!tc_replica_open(c, s, now)) {
-		*s = before;
-		return false;
-	}
+	open_replicas(c, s, now);
 	s->joining = false;
 	c->joining--;
 	c->ledger.joined++;
@@ -337,17 +352,15 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		len -= (uint32_t)tc_seq_diff(end_before, pos);
 		pos = end_before;
 	}
-	if (pkt->tcp.flags & TC_TCP_ACK) {
-		tc_time think = s->online_at > 0 ? pkt->at - s->online_at : 0;
-		struct tc_turn turn = {
-			.pos = pos,
-			.ack = pkt->tcp.ack,
-			.think_us = (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX),
-			.at = pkt->at,
-		};
-		tc_turns_add(&s->turns, &c->turns, &turn, len, far_before);
-		renew_turns(c, s);
-	}
+	tc_time think = s->online_at > 0 ? pkt->at - s->online_at : 0;
+	struct tc_turn turn = {
+		.pos = pos,
+		.ack = pkt->tcp.ack,
+		.think_us = (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX),
+		.at = pkt->at,
+	};
+	tc_turns_add(&s->turns, &c->turns, &turn, len, far_before);
+	renew_turns(c, s);
 	return TC_DROP_NONE;
 }
 
@@ -361,20 +374,22 @@ static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time a
 	}
 }
 
-static void take_fin(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
+static enum tc_drop take_fin(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
 {
 	tc_seq pos = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
-	if (s->has_fin || tc_seq_lt(pos, s->stream.end)) {
-		return;
+	if (s->has_fin) {
+		return TC_DROP_DUPLICATE;
+	}
+	if (tc_seq_lt(pos, s->stream.far)) {
+		return TC_DROP_OUT_OF_WINDOW; /* bytes behind it were seen */
 	}
 	s->has_fin = true;
 	s->fin_pos = pos;
 	reach(c, s, pos, pkt->at);
-	if (pkt->tcp.flags & TC_TCP_ACK) {
-		struct tc_turn turn = { .pos = pos, .ack = pkt->tcp.ack, .at = pkt->at };
-		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
-		renew_turns(c, s);
-	}
+	struct tc_turn turn = { .pos = pos, .ack = pkt->tcp.ack, .at = pkt->at };
+	tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
+	renew_turns(c, s);
+	return TC_DROP_NONE;
 }
 
 /* A reset without an acknowledgement says nothing of what the client had heard: wait for the beginning of an answer, if one is due. */
@@ -385,8 +400,9 @@ static enum tc_drop take_rst(struct tc_core *c, struct tc_session *s, const stru
 	}
 	/* Without an ACK its number is what the server acknowledged last, which may be old; but one of another connection is far off. */
 	int32_t ahead = tc_seq_diff(pkt->tcp.seq, s->stream.far);
-	if (ahead > (int32_t)TC_NEAR_MAX || ahead < -(int32_t)TC_NEAR_MAX ||
-	    tc_seq_lt(pkt->tcp.seq, tc_session_first(s))) {
+	int32_t said = tc_seq_diff(s->stream.far, tc_session_first(s));
+	bool before_first = said >= 0 && said <= (int32_t)TC_NEAR_MAX && ahead < -said;
+	if (ahead > (int32_t)TC_NEAR_MAX || ahead < -(int32_t)TC_NEAR_MAX || before_first) {
 		return TC_DROP_OUT_OF_WINDOW;
 	}
 	s->has_rst = true;
@@ -414,6 +430,9 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 	if (ahead > (int32_t)TC_STREAM_AHEAD_MAX || ahead < -(int32_t)TC_STREAM_AHEAD_MAX) {
 		return TC_DROP_OUT_OF_WINDOW;
 	}
+	if (!(pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_RST))) {
+		return TC_DROP_BAD_TCP; /* RFC 9293 3.10.7.4 fifth: only a first SYN comes without */
+	}
 	s->last_at = tc_time_max(s->last_at, pkt->at);
 	if (s->joining && !join_here(c, s, pkt, now)) {
 		return on_joining_packet(c, s, pkt);
@@ -428,8 +447,9 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 		if (pkt->payload_len > 0) {
 			drop = take_data(c, s, pkt, now);
 		}
-		if (pkt->tcp.flags & TC_TCP_FIN) {
-			take_fin(c, s, pkt);
+		if ((pkt->tcp.flags & TC_TCP_FIN) && drop != TC_DROP_OUT_OF_WINDOW) {
+			enum tc_drop fin = take_fin(c, s, pkt);
+			drop = pkt->payload_len == 0 || drop == TC_DROP_DUPLICATE ? fin : drop;
 		}
 	}
 	if (s->gap_at != TC_TIME_NEVER || s->replicas == TC_NIL) {

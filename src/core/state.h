@@ -50,12 +50,14 @@ struct tc_session {
 	uint32_t replicas; /* first of a list by .sibling */
 	uint16_t device;
 	uint16_t map;
-	uint8_t end; /* enum tc_end of the last replica that ended */
+	uint16_t copies;   /* replicas that it has or had */
+	uint16_t live;	   /* of these, now */
+	uint16_t complete; /* of those that ended: counted as complete */
+	uint8_t end;	   /* enum tc_end of the last replica that ended */
 	bool has_fin : 1;
 	bool has_rst : 1;
 	bool detached : 1; /* a newer connection has the tuple; not in by_online any more */
 	bool has_syn : 1;  /* a lone SYN of the same tuple waits */
-	bool lossy : 1;	   /* counted as not complete */
 	bool joining : 1;
 	bool heard : 1; /* joining: the client acknowledged something after its last byte */
 };
@@ -67,23 +69,21 @@ struct tc_session {
  */
 struct tc_replica {
 	struct tc_endpoint ep;
-	struct tc_ip client;
-	uint16_t client_port;
-	uint16_t target; /* number in the core's targets */
+	uint32_t alias; /* its client address: number in cfg.pool, TC_NIL for the client's own */
 	uint32_t session;
 	uint32_t sibling;
 	uint32_t ready_next;
-	uint32_t hash;
-	uint32_t next_turn; /* the mark that it has not begun yet, TC_NIL for none */
-	tc_seq turn_ack;    /* of the turn that it speaks */
-	tc_seq ans_base;    /* rcv_nxt when the turn's last byte was spoken */
-	tc_time ans_last;   /* last new byte of the target in this turn; TC_TIME_NEVER: none yet */
-	tc_time hold_until; /* -R: a client further away would not have heard the answer yet; 0: nothing is held back */
-	tc_time drain_at;   /* ended by us then; TC_TIME_NEVER */
-	uint32_t answer_us; /* smoothed answer time, 0: no sample */
+	uint32_t next_turn;  /* the mark that it has not begun yet, TC_NIL for none */
+	tc_seq turn_ack;     /* of the turn that it speaks */
+	tc_seq ans_base;     /* rcv_nxt when the turn's last byte was spoken */
+	tc_stamp ans_last;   /* last new byte of the target in this turn */
+	tc_stamp hold_until; /* -R: a client further away would not have heard the answer yet */
+	tc_stamp drain_at;   /* ended by us then */
+	uint32_t answer_us;  /* smoothed answer time, 0: no sample */
 	uint32_t
 		late_us; /* the turn before was spoken so long before this one and is unanswered; 0: no */
 	uint32_t turns;
+	uint16_t client_port;
 	uint8_t limits;	   /* turns in a row that began by limit */
 	uint8_t drain_end; /* enum tc_end, with drain_at */
 	uint8_t end;	   /* enum tc_end: it is to be freed */
@@ -93,6 +93,17 @@ struct tc_replica {
 	bool timed : 1;
 	bool reset_sent : 1;
 };
+
+/*
+ * What an idle session costs in all, and each further replica of it. Of a table's slots at most 7/8 are in use, and their number is
+ * a power of two: counted here with 13 bytes an entry, as for 20,000; the test of memory measures the whole.
+ */
+_Static_assert(sizeof(struct tc_replica) + sizeof(struct tc_wheel_node) + 13 <= 190,
+	       "a further replica");
+_Static_assert(sizeof(struct tc_replica) + sizeof(struct tc_session) +
+			       2 * (sizeof(struct tc_wheel_node) + 13) <=
+		       400,
+	       "an idle session");
 
 /** struct tc_target - what is learned of one target and lasts longer than a connection */
 struct tc_target {
@@ -173,6 +184,11 @@ static inline tc_seq tc_session_first(const struct tc_session *s)
 	return tc_seq_add(s->isn, 1);
 }
 
+static inline uint16_t tc_replica_target(const struct tc_core *c, const struct tc_replica *r)
+{
+	return c->target_of[tc_session_at(c, r->session)->map];
+}
+
 static inline bool tc_session_is_over(const struct tc_session *s)
 {
 	return s->has_fin || s->has_rst || s->detached;
@@ -211,8 +227,8 @@ void tc_session_detach(struct tc_core *c, struct tc_session *s, tc_time now);
 void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now);
 
 /* core/replica.c */
-/** tc_replica_open() - a connection for @s, waiting for its tuple; false when there is no room */
-bool tc_replica_open(struct tc_core *c, struct tc_session *s, tc_time now);
+/** tc_replica_open() - copy number @copy of @s, waiting for its tuple. TC_END_NONE, or why there can be none: NO_ROOM, NO_TUPLE */
+enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t copy, tc_time now);
 /** tc_replica_touch() - it may have something to say or to end */
 void tc_replica_touch(struct tc_core *c, struct tc_replica *r);
 /** tc_replica_drain() - end it for @end after --overlap, or earlier when nothing is left to say */
@@ -225,16 +241,23 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now);
 struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tuple *target,
 				   uint32_t hash);
+/** tc_replica_has() - has any replica, one that waits included, this tuple */
+bool tc_replica_has(const struct tc_core *c, const struct tc_tuple *target, uint32_t hash);
 /** tc_replica_tuple() - as the target sees it */
 void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 		      struct tc_tuple *ret_tuple);
 /** tc_replica_pos() - position of the first byte that the target has not acknowledged */
 tc_seq tc_replica_pos(const struct tc_session *s, const struct tc_replica *r);
 
+/* core/alias.c */
+/** tc_alias_pick() - set .alias and .client_port of a replica of @s; false when no tuple is free */
+bool tc_alias_pick(const struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
+		   uint32_t copy, tc_time now);
+
 /* core/pace.c */
 /** tc_pace_gate() - when the replica may begin the turn @m; @ret_limit: true when that is by limit, not by answer */
 tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
-		     bool *ret_limit);
+		     tc_time now, bool *ret_limit);
 /** tc_pace_on_begin() - it begins @m now */
 void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
 		      bool by_limit, tc_time now);

@@ -50,6 +50,8 @@ enum tc_end {
 	TC_END_LAG,	     /* too far behind (--max-lag) */
 	TC_END_MEMORY,	     /* no memory for its bytes */
 	TC_END_SHED,	     /* shed to protect production */
+	TC_END_NO_ROOM,	     /* no place for another copy in the table of sessions */
+	TC_END_NO_TUPLE,     /* no free address and port for a copy (-c, -n) */
 	TC_END_IDLE,	     /* silent for longer than -t */
 	TC_END_REUSED,	     /* its client opened a new connection on the same port */
 	TC_END_NO_ANSWERS,   /* no intercept reports its answers */
