@@ -11,7 +11,7 @@ build="gcc libc6-dev meson ninja-build pkgconf python3-minimal
 	libevent-dev libssl-dev libpcap-dev libmnl-dev libjansson-dev"
 demo="nginx-light wrk apache2-utils iproute2 procps"
 # llvm-14 has the symbolizer that gives sanitizer reports their line numbers
-tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind
+tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind mandoc
 	python3 python3-pytest python3-scapy"
 
 policy=/usr/sbin/policy-rc.d

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * capture/feed.c - frames of pcap and pcapng files, read ahead by a thread
+ *
+ * The queue is a ring of bytes with two counters that only grow: `written` is the thread's, `taken` the reader's. A record never
+ * wraps: where the end of the ring is too near, a record of size 0 says that the next one is at its beginning. Whoever finds nothing to
+ * do sets its flag, looks once more, and then waits for the other's eventfd.
+ */
+#include "capture/feed.h"
+
+#include "port/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define QUEUE_BYTES (8u << 20)
+#define FILE_BUFFER (256 * 1024)
+#define DAMAGE_MAX 256
+
+/* A record's head; @size: of all of it, a multiple of 8; 0: go on at the beginning of the ring */
+struct record {
+	uint32_t size;
+	uint32_t link;
+	uint32_t len;
+	uint32_t wire_len;
+	tc_time at;
+	uint64_t again;
+};
+
+_Static_assert(sizeof(struct record) % 8 == 0, "records are aligned by their sizes");
+
+/* An open file; the cookie of the FILE that libpcap reads */
+struct source {
+	int fd;
+	int stop_fd; /* borrowed from the feed */
+	pcap_t *pcap;
+	enum tc_link link;
+};
+
+struct tc_feed {
+	struct tc_feed_config cfg;
+	char *filter; /* owned */
+	pthread_t thread;
+	bool running;
+	int stop_fd;
+	int data_fd;	     /* for the reader: there is something */
+	int space_fd;	     /* for the thread: there is room */
+	struct source first; /* opened by tc_feed_new(), taken over by the thread */
+
+	unsigned damaged;
+	char damage[DAMAGE_MAX];
+
+	_Alignas(64) atomic_uint_fast64_t written;
+	atomic_bool ended;
+	atomic_bool writer_waits;
+	_Alignas(64) atomic_uint_fast64_t taken;
+	atomic_bool reader_waits;
+
+	_Alignas(64) uint8_t queue[QUEUE_BYTES];
+};
+
+static void ring_bell(int fd)
+{
+	uint64_t one = 1;
+	(void)!write(fd, &one, sizeof one);
+}
+
+static void silence_bell(int fd)
+{
+	uint64_t n;
+	(void)!read(fd, &n, sizeof n);
+}
+
+/* ---- the thread's side ---- */
+
+static bool must_stop(const struct tc_feed *f)
+{
+	struct pollfd p = { .fd = f->stop_fd, .events = POLLIN };
+	return poll(&p, 1, 0) > 0;
+}
+
+/* read() that ends when the feed is stopped */
+static ssize_t source_read(void *cookie, char *buf, size_t n)
+{
+	const struct source *s = cookie;
+	for (;;) {
+		struct pollfd p[] = { { .fd = s->stop_fd, .events = POLLIN },
+				      { .fd = s->fd, .events = POLLIN } };
+		if (poll(p, 2, -1) < 0 && errno != EINTR) {
+			return -1;
+		}
+		if (p[0].revents != 0) {
+			return 0;
+		}
+		if (p[1].revents != 0) {
+			ssize_t got = read(s->fd, buf, n);
+			if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
+				return got;
+			}
+		}
+	}
+}
+
+static int source_close_fd(void *cookie)
+{
+	struct source *s = cookie;
+	if (s->fd > STDIN_FILENO) {
+		close(s->fd);
+	}
+	s->fd = -1;
+	return 0;
+}
+
+static void source_close(struct source *s)
+{
+	if (s->pcap != NULL) {
+		pcap_close(s->pcap); /* closes the FILE, which closes the fd */
+		s->pcap = NULL;
+	}
+}
+
+static bool link_of(int dlt, enum tc_link *ret)
+{
+	static const struct {
+		int dlt;
+		enum tc_link link;
+	} known[] = {
+		{ DLT_EN10MB, TC_LINK_ETHERNET }, { DLT_RAW, TC_LINK_RAW },
+		{ DLT_IPV4, TC_LINK_RAW },	  { DLT_IPV6, TC_LINK_RAW },
+		{ DLT_NULL, TC_LINK_NULL },	  { DLT_LOOP, TC_LINK_LOOP },
+		{ DLT_LINUX_SLL, TC_LINK_SLL },	  { DLT_LINUX_SLL2, TC_LINK_SLL2 },
+	};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (known[i].dlt == dlt) {
+			*ret = known[i].link;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int set_filter(pcap_t *pcap, const char *filter, char *ret_error)
+{
+	struct bpf_program program;
+	if (pcap_compile(pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+		return tc_driver_say(ret_error, -EINVAL, "cannot compile filter '%.200s': %s",
+				     filter, pcap_geterr(pcap));
+	}
+	int r = pcap_setfilter(pcap, &program);
+	pcap_freecode(&program);
+	return r == 0 ? 0 : tc_driver_say(ret_error, -EINVAL, "cannot use filter '%.200s'", filter);
+}
+
+/* What to do about a file that libpcap does not understand */
+static const char *hint_for(int fd)
+{
+	uint8_t magic[4] = { 0 };
+	if (fd > STDIN_FILENO && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic) {
+		if (magic[0] == 0x1f && magic[1] == 0x8b) {
+			return " (it is compressed: unpack it, or pipe zcat into '-')";
+		}
+		if (magic[0] == 0x28 && magic[1] == 0xb5 && magic[2] == 0x2f && magic[3] == 0xfd) {
+			return " (it is compressed: unpack it, or pipe zstdcat into '-')";
+		}
+	}
+	return "";
+}
+
+/* @s must not move while it is open: it is the FILE's cookie */
+static int open_fd(struct source *s, const char *path, char *ret_error)
+{
+	char why[PCAP_ERRBUF_SIZE] = "";
+	cookie_io_functions_t io = { .read = source_read, .close = source_close_fd };
+	FILE *file = fopencookie(s, "r", io);
+	if (file == NULL) {
+		(void)source_close_fd(s);
+		return tc_driver_error(ret_error, -ENOMEM, "cannot open '%s'", path);
+	}
+	(void)setvbuf(file, NULL, _IOFBF, FILE_BUFFER);
+	s->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
+	if (s->pcap == NULL) {
+		const char *hint = hint_for(s->fd);
+		fclose(file);
+		return tc_driver_say(ret_error, -EINVAL, "cannot read '%s': %s%s", path, why, hint);
+	}
+	int dlt = pcap_datalink(s->pcap);
+	if (!link_of(dlt, &s->link)) {
+		const char *name = pcap_datalink_val_to_name(dlt);
+		source_close(s);
+		return tc_driver_say(ret_error, -EPROTONOSUPPORT,
+				     "cannot read '%s': its link type %s (%d) is not supported",
+				     path, name != NULL ? name : "unknown", dlt);
+	}
+	return 0;
+}
+
+static int source_open(struct tc_feed *f, const char *path, struct source *s, char *ret_error)
+{
+	*s = (struct source){ .fd = STDIN_FILENO, .stop_fd = f->stop_fd };
+	if (strcmp(path, "-") != 0) {
+		s->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (s->fd < 0) {
+			return tc_driver_error(ret_error, -errno, "cannot open '%s'", path);
+		}
+	}
+	int r = open_fd(s, path, ret_error);
+	if (r == 0 && f->filter != NULL) {
+		r = set_filter(s->pcap, f->filter, ret_error);
+		if (r < 0) {
+			source_close(s);
+		}
+	}
+	return r;
+}
+
+/* Wait until @n bytes are free; false: stop */
+static bool await_space(struct tc_feed *f, uint64_t n)
+{
+	for (;;) {
+		uint64_t written = atomic_load_explicit(&f->written, memory_order_relaxed);
+		if (QUEUE_BYTES - (written - atomic_load(&f->taken)) >= n) {
+			return true;
+		}
+		atomic_store(&f->writer_waits, true);
+		if (QUEUE_BYTES - (written - atomic_load(&f->taken)) >= n) {
+			return true;
+		}
+		struct pollfd p[] = { { .fd = f->stop_fd, .events = POLLIN },
+				      { .fd = f->space_fd, .events = POLLIN } };
+		(void)poll(p, 2, -1);
+		if (p[0].revents != 0) {
+			return false;
+		}
+		silence_bell(f->space_fd);
+	}
+}
+
+static void publish(struct tc_feed *f, uint64_t written)
+{
+	atomic_store(&f->written, written);
+	if (atomic_exchange(&f->reader_waits, false)) {
+		ring_bell(f->data_fd);
+	}
+}
+
+static bool push(struct tc_feed *f, const struct record *head, const uint8_t *data)
+{
+	uint64_t written = atomic_load_explicit(&f->written, memory_order_relaxed);
+	uint64_t at = written % QUEUE_BYTES;
+	uint64_t skip = QUEUE_BYTES - at < head->size ? QUEUE_BYTES - at : 0;
+	if (!await_space(f, skip + head->size)) {
+		return false;
+	}
+	if (skip > 0) {
+		memset(f->queue + at, 0, sizeof head->size);
+		written += skip;
+		at = 0;
+	}
+	memcpy(f->queue + at, head, sizeof *head);
+	memcpy(f->queue + at + sizeof *head, data, head->len);
+	publish(f, written + head->size);
+	return true;
+}
+
+/* All of one file; false: stop */
+static bool read_source(struct tc_feed *f, const char *path, struct source *s, bool *again)
+{
+	struct pcap_pkthdr *h;
+	const u_char *data;
+	int r;
+	while ((r = pcap_next_ex(s->pcap, &h, &data)) == 1) {
+		struct record head = {
+			.size = (uint32_t)(sizeof head + h->caplen + 7) & ~7u,
+			.link = s->link,
+			.len = h->caplen,
+			.wire_len = tc_u32_max(h->len, h->caplen),
+			.at = (tc_time)h->ts.tv_sec * TC_SEC +
+			      h->ts.tv_usec, /* nanoseconds, as asked for */
+			.again = *again,
+		};
+		*again = false;
+		if (!push(f, &head, data)) {
+			return false;
+		}
+	}
+	if (must_stop(f)) {
+		return false;
+	}
+	if (r == PCAP_ERROR && f->damaged++ == 0) {
+		(void)snprintf(f->damage, sizeof f->damage, "%s: %s", path, pcap_geterr(s->pcap));
+	}
+	return true;
+}
+
+static void *read_all(void *arg)
+{
+	struct tc_feed *f = arg;
+	char error[TC_DRIVER_ERROR_MAX];
+	bool go_on = true;
+	for (unsigned pass = 0; pass < f->cfg.passes && go_on; pass++) {
+		bool again = pass > 0;
+		for (unsigned i = 0; i < f->cfg.n_paths && go_on; i++) {
+			struct source next, *s = pass == 0 && i == 0 ? &f->first : &next;
+			if (s == &next && source_open(f, f->cfg.paths[i], s, error) < 0) {
+				/* it could be opened at the start */
+				if (f->damaged++ == 0) {
+					(void)snprintf(f->damage, sizeof f->damage, "%.*s",
+						       DAMAGE_MAX - 1, error);
+				}
+				continue;
+			}
+			go_on = read_source(f, f->cfg.paths[i], s, &again);
+			source_close(s);
+		}
+	}
+	atomic_store(&f->ended, true);
+	ring_bell(f->data_fd);
+	return NULL;
+}
+
+/* ---- the engine's side ---- */
+
+static struct record head_at(const struct tc_feed *f, uint64_t at)
+{
+	struct record head;
+	memcpy(&head, f->queue + at, sizeof head);
+	return head;
+}
+
+static bool is_empty(const struct tc_feed *f)
+{
+	return atomic_load(&f->written) == atomic_load_explicit(&f->taken, memory_order_relaxed);
+}
+
+/* Is there nothing to read? Makes sure that the bell rings when there is */
+static bool find_empty(struct tc_feed *f, bool *ret_ended)
+{
+	if (!is_empty(f)) {
+		return false;
+	}
+	silence_bell(f->data_fd);
+	atomic_store(&f->reader_waits, true);
+	*ret_ended = atomic_load(
+		&f->ended); /* before the last look: the thread writes first, then ends */
+	return is_empty(f);
+}
+
+/* Where the next record is, past a mark that says to go on at the beginning */
+static uint64_t next_at(const struct tc_feed *f, uint64_t *ret_skip)
+{
+	uint64_t at = atomic_load_explicit(&f->taken, memory_order_relaxed) % QUEUE_BYTES;
+	uint32_t size;
+	memcpy(&size, f->queue + at, sizeof size);
+	*ret_skip = size == 0 ? QUEUE_BYTES - at : 0;
+	return size == 0 ? 0 : at;
+}
+
+enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame, bool *ret_again)
+{
+	bool ended = false;
+	if (find_empty(f, &ended)) {
+		return ended ? TC_FEED_END : TC_FEED_EMPTY;
+	}
+	uint64_t skip;
+	uint64_t at = next_at(f, &skip);
+	struct record head = head_at(f, at);
+	*ret_frame = (struct tc_frame){
+		.link = (enum tc_link)head.link,
+		.data = { f->queue + at + sizeof head, head.len },
+		.wire_len = head.wire_len,
+		.at = head.at,
+	};
+	*ret_again = head.again != 0;
+	return TC_FEED_FRAME;
+}
+
+void tc_feed_pop(struct tc_feed *f)
+{
+	uint64_t skip;
+	uint64_t at = next_at(f, &skip);
+	uint64_t taken =
+		atomic_load_explicit(&f->taken, memory_order_relaxed) + skip + head_at(f, at).size;
+	atomic_store(&f->taken, taken);
+	/* when half of it is free: not a system call for each record */
+	if (atomic_load(&f->writer_waits) && atomic_load(&f->written) - taken <= QUEUE_BYTES / 2 &&
+	    atomic_exchange(&f->writer_waits, false)) {
+		ring_bell(f->space_fd);
+	}
+}
+
+int tc_feed_fd(const struct tc_feed *f)
+{
+	return f->data_fd;
+}
+
+unsigned tc_feed_damage(const struct tc_feed *f, const char **ret_text)
+{
+	if (!atomic_load(&f->ended)) {
+		return 0;
+	}
+	*ret_text = f->damage;
+	return f->damaged;
+}
+
+static int check_config(const struct tc_feed_config *cfg, char *ret_error)
+{
+	if (cfg->n_paths == 0 || cfg->passes == 0) {
+		return tc_driver_say(ret_error, -EINVAL, "no file to read");
+	}
+	for (unsigned i = 0; i < cfg->n_paths; i++) {
+		if (strcmp(cfg->paths[i], "-") == 0 && (cfg->passes > 1 || cfg->n_paths > 1)) {
+			return tc_driver_say(
+				ret_error, -EINVAL,
+				"standard input ('-') can be read only once, and alone");
+		}
+	}
+	return 0;
+}
+
+/* The first stays open, the others are only looked at */
+static int open_sources(struct tc_feed *f, char *ret_error)
+{
+	int r = source_open(f, f->cfg.paths[0], &f->first, ret_error);
+	for (unsigned i = 1; i < f->cfg.n_paths && r == 0; i++) {
+		struct source s;
+		r = source_open(f, f->cfg.paths[i], &s, ret_error);
+		if (r == 0) {
+			source_close(&s);
+		}
+	}
+	return r;
+}
+
+static int start(struct tc_feed *f)
+{
+	/* signals are the program's */
+	sigset_t all, old;
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	int r = pthread_create(&f->thread, NULL, read_all, f);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	f->running = r == 0;
+	return -r;
+}
+
+static int set_up(struct tc_feed *f, const struct tc_feed_config *cfg, char *ret_error)
+{
+	f->cfg = *cfg;
+	f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->data_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->space_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->filter = cfg->filter != NULL ? strdup(cfg->filter) : NULL;
+	if (f->stop_fd < 0 || f->data_fd < 0 || f->space_fd < 0 ||
+	    (cfg->filter != NULL && f->filter == NULL)) {
+		return tc_driver_error(ret_error, errno != 0 ? -errno : -ENOMEM,
+				       "cannot prepare to read files");
+	}
+	int r = open_sources(f, ret_error);
+	if (r < 0) {
+		return r;
+	}
+	r = start(f);
+	return r == 0 ? 0 : tc_driver_error(ret_error, r, "cannot start to read files");
+}
+
+int tc_feed_new(const struct tc_feed_config *cfg, struct tc_feed **ret, char *ret_error)
+{
+	int r = check_config(cfg, ret_error);
+	if (r < 0) {
+		return r;
+	}
+	size_t bytes = (sizeof(struct tc_feed) + 63) & ~(size_t)63;
+	struct tc_feed *f = aligned_alloc(64, bytes);
+	if (f == NULL) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot prepare to read files");
+	}
+	memset(f, 0, offsetof(struct tc_feed, queue));
+	f->stop_fd = f->data_fd = f->space_fd = -1;
+	r = set_up(f, cfg, ret_error);
+	if (r < 0) {
+		tc_feed_free(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+void tc_feed_free(struct tc_feed *f)
+{
+	if (f->running) {
+		ring_bell(f->stop_fd);
+		(void)pthread_join(f->thread, NULL);
+	} else {
+		source_close(&f->first);
+	}
+	int fds[] = { f->stop_fd, f->data_fd, f->space_fd };
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+		if (fds[i] >= 0) {
+			close(fds[i]);
+		}
+	}
+	free(f->filter);
+	free(f);
+}

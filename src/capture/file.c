@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * capture/file.c - replay of pcap and pcapng files: each packet when its time has come
+ */
+#include "capture/file.h"
+
+#include "capture/feed.h"
+#include "capture/frames.h"
+#include "port/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SPEED_ONE 1000
+/* Recorded times that go back by more than this were set back; by less, they are of different CPUs */
+#define DISORDER_MAX TC_SEC
+
+/**
+ * struct file
+ * @start:    when the first packet was due; INT64_MIN: no packet yet
+ * @position: sum of the gaps until the frame at hand
+ * @recorded: latest recorded time
+ * @due:      of the frame at hand
+ * @has_due:  there is a frame at hand
+ * @given:    it was given away and can go
+ * @empty:    the feed has nothing yet
+ */
+struct file {
+	struct tc_capture base;
+	struct tc_feed *feed; /* owned */
+	uint32_t speed_permille;
+	tc_time gap_limit;
+	tc_time start;
+	tc_time position;
+	tc_time recorded;
+	tc_time due;
+	bool has_due;
+	bool given;
+	bool empty;
+	bool done;
+	bool damage_told;
+	struct tc_frames frames;
+};
+
+static struct file *of(struct tc_capture *c)
+{
+	return (struct file *)(void *)c;
+}
+
+static void file_wait(struct tc_capture *c, struct tc_wait *ret_wait)
+{
+	const struct file *f = of(c);
+	*ret_wait = (struct tc_wait){ .fd = -1, .deadline = TC_TIME_NEVER };
+	if (f->done) {
+		return;
+	}
+	if (f->empty) {
+		ret_wait->fd = tc_feed_fd(f->feed);
+		ret_wait->read = true;
+	} else {
+		ret_wait->deadline = f->has_due ? f->due : 0;
+	}
+}
+
+/* How long after the frame before it a frame of time @at was recorded */
+static tc_time gap_to(struct file *f, tc_time at, bool again)
+{
+	tc_time gap = at - f->recorded;
+	if (again) {
+		f->recorded = at;
+		return 0;
+	}
+	if (gap < 0) {
+		f->frames.stats.time_steps++;
+		if (gap < -DISORDER_MAX) {
+			f->recorded = at;
+		}
+		return 0;
+	}
+	f->recorded = at;
+	return tc_time_min(gap, f->gap_limit);
+}
+
+/* When the frame is due; called once for each */
+static void schedule(struct file *f, tc_time at, bool again, tc_time now)
+{
+	if (f->start == INT64_MIN) {
+		f->start = now;
+		f->recorded = at;
+	}
+	f->position += gap_to(f, at, again);
+	tc_time whole = f->position / f->speed_permille * SPEED_ONE;
+	tc_time rest = f->position % f->speed_permille * SPEED_ONE / f->speed_permille;
+	f->due = f->start + whole + rest;
+	f->has_due = true;
+}
+
+static void drop_frame(struct file *f)
+{
+	tc_feed_pop(f->feed);
+	f->has_due = false;
+	f->given = false;
+}
+
+static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_pkt)
+{
+	struct file *f = of(c);
+	if (f->given) {
+		drop_frame(f);
+	}
+	for (;;) {
+		struct tc_frame frame;
+		bool again;
+		enum tc_feed_state state = tc_feed_peek(f->feed, &frame, &again);
+		f->frames.stats.wakeups += f->empty && state == TC_FEED_FRAME;
+		f->empty = state == TC_FEED_EMPTY;
+		f->done = state == TC_FEED_END;
+		if (state != TC_FEED_FRAME) {
+			return false;
+		}
+		if (!f->has_due) {
+			schedule(f, frame.at, again, now);
+		}
+		if (f->due > now) {
+			return false;
+		}
+		frame.at = f->due;
+		if (tc_frames_next(&f->frames, &frame, ret_pkt)) {
+			f->given = true;
+			return true;
+		}
+		drop_frame(f);
+	}
+}
+
+static bool file_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)
+{
+	struct file *f = of(c);
+	const char *text;
+	if (!f->done || f->damage_told) {
+		return false;
+	}
+	f->damage_told = true;
+	unsigned n = tc_feed_damage(f->feed, &text);
+	if (n == 0) {
+		return false;
+	}
+	f->frames.stats.kernel_drops += n;
+	*ret_ev = (struct tc_event){ .kind = TC_EVENT_CAPTURE_LOSS, .at = now, .count = n };
+	return true;
+}
+
+static bool file_is_done(const struct tc_capture *c)
+{
+	return ((const struct file *)(const void *)c)->done;
+}
+
+static void file_stats(struct tc_capture *c, struct tc_capture_stats *ret_stats)
+{
+	tc_frames_stats(&of(c)->frames, ret_stats);
+}
+
+static void file_free(struct tc_capture *c)
+{
+	struct file *f = of(c);
+	if (f->feed != NULL) {
+		tc_feed_free(f->feed);
+	}
+	tc_frames_fini(&f->frames);
+	free(f);
+}
+
+static const struct tc_capture_ops file_ops = {
+	.wait = file_wait,
+	.next = file_next,
+	.next_event = file_next_event,
+	.is_done = file_is_done,
+	.stats = file_stats,
+	.free = file_free,
+};
+
+int tc_capture_file_new(const struct tc_capture_file_config *cfg, struct tc_capture **ret,
+			char *ret_error)
+{
+	if (cfg->speed_permille == 0) {
+		return tc_driver_say(ret_error, -EINVAL, "a replay needs a speed above 0");
+	}
+	struct file *f = calloc(1, sizeof *f);
+	if (f == NULL) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot make a capture");
+	}
+	f->base.ops = &file_ops;
+	f->speed_permille = cfg->speed_permille;
+	f->gap_limit = cfg->gap_limit;
+	f->start = INT64_MIN;
+	int err = tc_frames_init(&f->frames, true);
+	if (err < 0) {
+		err = tc_driver_error(ret_error, err, "cannot prepare for fragments");
+	} else {
+		struct tc_feed_config feed = {
+			.paths = cfg->paths,
+			.n_paths = cfg->n_paths,
+			.filter = cfg->filter,
+			.passes = cfg->passes,
+		};
+		err = tc_feed_new(&feed, &f->feed, ret_error);
+	}
+	if (err < 0) {
+		file_free(&f->base);
+		return err;
+	}
+	*ret = &f->base;
+	return 0;
+}
+
+const char *tc_capture_file_damage(const struct tc_capture *c)
+{
+	const char *text = NULL;
+	unsigned n = tc_feed_damage(((const struct file *)(const void *)c)->feed, &text);
+	return n > 0 ? text : NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * capture/file.h - replay of pcap and pcapng files: each packet when its time has come
+ *
+ * Layer:   capture. Time is the engine's: the first packet is there at the first next(), every other one as much later as it was
+ *          recorded.
+ *
+ *     due = start + (sum of gaps, each at most gap_limit) * 1000 / speed_permille
+ *
+ * A packet is never early, and its .at is the time at which it was due, however late it is read. Recorded times that go back stand
+ * still: a little disorder between CPUs does not shift what follows; a clock that was set back by more than a second is followed. Both
+ * are time_steps of the statistics.
+ *
+ * Of a file that ends in the middle of a record all before it is replayed, the loss is a kernel_drop and a TC_EVENT_CAPTURE_LOSS, and
+ * tc_capture_file_damage() says it in words.
+ */
+#ifndef TC_CAPTURE_FILE_H
+#define TC_CAPTURE_FILE_H
+
+#include "port/port.h"
+
+/**
+ * struct tc_capture_file_config
+ * @paths:          files, read one after another; "-": standard input. Borrowed for the life of the driver
+ * @filter:         pcap text; NULL: all TCP packets, the maps choose. Borrowed for the call
+ * @speed_permille: 1000 as recorded, 2000 twice as fast, 500 half as fast
+ * @gap_limit:      recorded gaps longer than this are cut to it, before the speed; TC_TIME_NEVER: none
+ * @passes:         how often all of it is replayed; a further pass begins when the last packet of the one before was due
+ */
+struct tc_capture_file_config {
+	const char *const *paths;
+	unsigned n_paths;
+	const char *filter;
+	uint32_t speed_permille;
+	tc_time gap_limit;
+	unsigned passes;
+};
+
+/** tc_capture_file_new() - as tc_capture_ring_new(); of standard input it waits for the file header */
+int tc_capture_file_new(const struct tc_capture_file_config *cfg, struct tc_capture **ret,
+			char *ret_error);
+
+/** tc_capture_file_damage() - when is_done(): NULL, or which file ended in the middle of a record, and where; valid until free() */
+const char *tc_capture_file_damage(const struct tc_capture *c);
+
+#endif

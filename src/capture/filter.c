@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * capture/filter.c - pcap text from the maps, classic BPF from the text
+ *
+ * In pcap's language `and` and `or` bind alike and from the left, so every group has its parentheses.
+ */
+#include "capture/filter.h"
+
+#include "port/error.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_ports(FILE *f, const char *dir, uint16_t first, uint16_t last)
+{
+	if (first == last) {
+		fprintf(f, "%s port %u", dir, first);
+	} else {
+		fprintf(f, "%s portrange %u-%u", dir, first, last);
+	}
+}
+
+static void print_host(FILE *f, const char *dir, const struct tc_ip *ip)
+{
+	char text[TC_IP_TEXT_MAX];
+	fprintf(f, "%s host %s", dir, tc_ip_format(ip, text, sizeof text));
+}
+
+static bool same_online(const struct tc_map *a, const struct tc_map *b)
+{
+	if (tc_ip_is_any(&a->online) && tc_ip_is_any(&b->online)) {
+		return tc_ip_is_v4(&a->target) == tc_ip_is_v4(&b->target);
+	}
+	return tc_ip_eq(&a->online, &b->online);
+}
+
+static bool same_ports(const struct tc_map *a, const struct tc_map *b)
+{
+	return a->online_port == b->online_port && a->online_port_last == b->online_port_last;
+}
+
+/* Is map @i the first with its address; with @ports, with its address and ports */
+static bool is_first(const struct tc_filter_config *cfg, unsigned i, bool ports)
+{
+	for (unsigned k = 0; k < i; k++) {
+		if (same_online(&cfg->maps[k], &cfg->maps[i]) &&
+		    (!ports || same_ports(&cfg->maps[k], &cfg->maps[i]))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* " and (dst host A or dst host B)" for the address of map @m; " and ip" when it means any of a family */
+static void print_hosts(FILE *f, const struct tc_filter_config *cfg, const struct tc_map *m,
+			const char *dir)
+{
+	if (!tc_ip_is_any(&m->online)) {
+		fputs(" and ", f);
+		print_host(f, dir, &m->online);
+		return;
+	}
+	bool v4 = tc_ip_is_v4(&m->target);
+	unsigned n = 0;
+	for (unsigned k = 0; k < cfg->n_locals; k++) {
+		if (tc_ip_is_v4(&cfg->locals[k]) == v4) {
+			fputs(n++ == 0 ? " and (" : " or ", f);
+			print_host(f, dir, &cfg->locals[k]);
+		}
+	}
+	fputs(n > 0 ? ")" : v4 ? " and ip" : " and ip6", f);
+}
+
+/* One group for each online address: its ports, then the address */
+static void print_side(FILE *f, const struct tc_filter_config *cfg, const char *dir)
+{
+	for (unsigned i = 0; i < cfg->n_maps; i++) {
+		if (!is_first(cfg, i, false)) {
+			continue;
+		}
+		fputs(i == 0 ? "((" : " or ((", f);
+		for (unsigned k = i; k < cfg->n_maps; k++) {
+			const struct tc_map *m = &cfg->maps[k];
+			if (!same_online(m, &cfg->maps[i]) || !is_first(cfg, k, true)) {
+				continue;
+			}
+			fputs(k == i ? "" : " or ", f);
+			print_ports(f, dir, m->online_port, m->online_port_last);
+		}
+		fputc(')', f);
+		print_hosts(f, cfg, &cfg->maps[i], dir);
+		fputc(')', f);
+	}
+}
+
+/* Fragments but the first have no ports, and pcap looks for none in IPv6: all of TCP to these addresses */
+static void print_fragments(FILE *f, const struct tc_filter_config *cfg)
+{
+	fputs(" or (((ip[9] = 6 and ip[6:2] & 0x1fff != 0) or ip6[6] = 44) and (", f);
+	for (unsigned i = 0; i < cfg->n_maps; i++) {
+		if (is_first(cfg, i, false)) {
+			/* "(true and hosts)": each packet has a length */
+			fputs(i == 0 ? "(len > 0" : " or (len > 0", f);
+			print_hosts(f, cfg, &cfg->maps[i], "dst");
+			fputc(')', f);
+		}
+	}
+	fputs("))", f);
+}
+
+/* Our own copies, where the map itself does not keep them out by its address */
+static void print_targets(FILE *f, const struct tc_filter_config *cfg, const char *dir)
+{
+	for (unsigned i = 0; i < cfg->n_maps; i++) {
+		const struct tc_map *m = &cfg->maps[i];
+		bool caught = false;
+		for (unsigned k = 0; k < cfg->n_maps; k++) {
+			caught = caught || tc_ip_is_any(&cfg->maps[k].online);
+		}
+		if (!caught) {
+			return;
+		}
+		fputs(" and not (", f);
+		print_host(f, dir, &m->target);
+		fputs(" and ", f);
+		print_ports(f, dir, m->target_port, tc_map_target_port(m, m->online_port_last));
+		fputc(')', f);
+	}
+}
+
+/* What was written to memory, or why not */
+static int finish(FILE *f, char **text, char **ret_text)
+{
+	bool failed = ferror(f) != 0;
+	if (fclose(f) != 0 || failed) {
+		free(*text);
+		return -ENOMEM;
+	}
+	*ret_text = *text;
+	return 0;
+}
+
+int tc_filter_text(const struct tc_filter_config *cfg, char **ret_text)
+{
+	if (cfg->n_maps == 0) {
+		return -EINVAL;
+	}
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	if (f == NULL) {
+		return -ENOMEM;
+	}
+	fputs(cfg->fragments ? "(tcp and (" : "tcp and (", f);
+	print_side(f, cfg, "dst");
+	if (cfg->online_too) {
+		fputs(" or ", f);
+		print_side(f, cfg, "src");
+	}
+	fputc(')', f);
+	print_targets(f, cfg, "dst");
+	if (cfg->online_too) {
+		print_targets(f, cfg, "src");
+	}
+	if (cfg->fragments) {
+		fputc(')', f);
+		print_fragments(f, cfg);
+	}
+	return finish(f, &text, ret_text);
+}
+
+int tc_filter_answers_text(const struct tc_filter_target *targets, unsigned n, char **ret_text)
+{
+	if (n == 0) {
+		return -EINVAL;
+	}
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	if (f == NULL) {
+		return -ENOMEM;
+	}
+	fputs("tcp and (", f);
+	for (unsigned i = 0; i < n; i++) {
+		fputs(i == 0 ? "(" : " or (", f);
+		print_ports(f, "src", targets[i].port, targets[i].port_last);
+		if (!tc_ip_is_any(&targets[i].ip)) {
+			fputs(" and ", f);
+			print_host(f, "src", &targets[i].ip);
+		}
+		fputc(')', f);
+	}
+	fputc(')', f);
+	return finish(f, &text, ret_text);
+}
+
+/* pcap's program to the kernel's: the same fields under other names */
+static int convert(const struct bpf_program *from, const char *text, struct tc_filter *ret,
+		   char *ret_error)
+{
+	if (from->bf_len > TC_FILTER_INSNS_MAX) {
+		return tc_driver_say(ret_error, -E2BIG,
+				     "filter '%.200s%s' has %u instructions, the kernel takes %d: "
+				     "name fewer addresses and ports",
+				     text, strlen(text) > 200 ? "..." : "", from->bf_len,
+				     TC_FILTER_INSNS_MAX);
+	}
+	struct sock_filter *insns = calloc(from->bf_len, sizeof *insns);
+	if (insns == NULL) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot keep the filter");
+	}
+	for (unsigned i = 0; i < from->bf_len; i++) {
+		const struct bpf_insn *in = &from->bf_insns[i];
+		insns[i] = (struct sock_filter){ in->code, in->jt, in->jf, in->k };
+	}
+	ret->insns = insns;
+	ret->n = (uint16_t)from->bf_len;
+	return 0;
+}
+
+static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc_filter *ret,
+		   char *ret_error)
+{
+	pcap_t *p = pcap_open_dead(link == TC_LINK_ETHERNET ? DLT_EN10MB : DLT_RAW, (int)snap);
+	if (p == NULL) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+	}
+	struct bpf_program program;
+	int r;
+	if (pcap_compile(p, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+		r = tc_driver_say(ret_error, -EINVAL, "cannot compile filter '%.200s%s': %s", text,
+				  strlen(text) > 200 ? "..." : "", pcap_geterr(p));
+	} else {
+		r = convert(&program, text, ret, ret_error);
+		pcap_freecode(&program);
+	}
+	pcap_close(p);
+	return r;
+}
+
+int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
+		      struct tc_filter *ret, char *ret_error)
+{
+	if (!tagged || link != TC_LINK_ETHERNET) {
+		return compile(text, link, snap, ret, ret_error);
+	}
+	/* `vlan` moves all that follows it by the tag, so it stands last */
+	char *both = NULL;
+	if (asprintf(&both, "(%s) or (vlan and (%s))", text, text) < 0) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+	}
+	int r = compile(both, link, snap, ret, ret_error);
+	free(both);
+	return r;
+}
+
+void tc_filter_fini(struct tc_filter *f)
+{
+	free(f->insns);
+	f->insns = NULL;
+	f->n = 0;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * engine/engine.c - a worker: the loop that joins the core with its drivers
+ *
+ * A segment's views live in the core's chunks until its next verb. So a turn feeds the core first, then pulls all segments, and
+ * flushes them before it feeds the core again: rounds(), below. What a round itself brings up (a send error, an answer that came in
+ * while the channel was written) is fed in the next round.
+ */
+#include "engine/engine.h"
+
+#include "engine/clock.h"
+#include "engine/watch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Bounds of one turn: some 100 us of work each, so that a signal never waits for long. */
+#define PKTS_MAX 256
+#define ANSWERS_MAX 1024
+#define EVENTS_MAX 64
+#define OUTS_MAX 4096
+#define ROUNDS_MAX 4
+
+/* The timer is never armed for less: whatever a driver asks for, the loop does not spin. */
+#define TIMER_MIN (50 * TC_US)
+#define TIMER_MAX TC_SEC
+/* How often a descriptor that cannot be watched, or that wakes us for nothing, is read. */
+#define POLL TC_MS
+/* At the end of a file: for how long no byte must be held, no segment sent and no answer come before connections that the file leaves
+ * open are ended. */
+#define QUIET (3 * TC_SEC)
+#define QUIET_CHECK (100 * TC_MS)
+
+struct tc_engine {
+	struct tc_engine_config cfg;
+	struct tc_core *core;
+	void *mem; /* of the core: owned, mapped */
+	size_t mem_bytes;
+	struct event *timer; /* owned */
+	tc_time timer_at;    /* what it is armed for */
+	struct tc_watch capture;
+	struct tc_watch deliver;
+	struct tc_watch *channels; /* owned, n_channels of them */
+	unsigned n_channels;
+	bool channel_up; /* one of them is, or was since the start */
+	bool more;	 /* the turn left work for the next one */
+	bool spurious;	 /* the capture's descriptor woke us, and nothing was there */
+	bool stop_wanted;
+	bool break_wanted;
+	bool stopping;
+	bool announced; /* a channel has something to write */
+	tc_time stop_by;
+	tc_time quiet_since;
+	tc_time quiet_check;
+	uint64_t quiet_count; /* segments and answers since then, unchanged */
+	struct tc_engine_stats stats;
+};
+
+static tc_time clock_now(const struct tc_engine *e)
+{
+	return e->cfg.clock->now(e->cfg.clock->ctx);
+}
+
+/* The client's side names the server as destination, the online server itself as source. */
+static bool is_from_online(const struct tc_engine *e, const struct tc_packet *pkt)
+{
+	bool from_online = false;
+	for (uint32_t i = 0; i < e->cfg.core->n_maps; i++) {
+		const struct tc_map *m = &e->cfg.core->maps[i];
+		if (tc_map_covers(m, &pkt->dst, pkt->tcp.dst_port)) {
+			return false;
+		}
+		from_online = from_online || tc_map_covers(m, &pkt->src, pkt->tcp.src_port);
+	}
+	return from_online;
+}
+
+static bool may_capture(const struct tc_engine *e)
+{
+	return !e->stopping && (e->channel_up || !e->cfg.wait_channel);
+}
+
+/* Return: packets taken. */
+static unsigned drain_capture(struct tc_engine *e, tc_time now)
+{
+	struct tc_capture *c = e->cfg.capture;
+	struct tc_packet pkt;
+	unsigned n = 0;
+	while (n < PKTS_MAX && c->ops->next(c, now, &pkt)) {
+		n++;
+		if (e->cfg.online && is_from_online(e, &pkt)) {
+			tc_core_on_online(e->core, &pkt, now);
+		} else {
+			tc_core_on_client(e->core, &pkt, now);
+		}
+	}
+	struct tc_event ev;
+	unsigned events = 0;
+	while (events < EVENTS_MAX && c->ops->next_event(c, now, &ev)) {
+		events++;
+		tc_core_on_event(e->core, &ev, now);
+	}
+	if (n == PKTS_MAX || events == EVENTS_MAX) {
+		e->more = true;
+	}
+	return n + events;
+}
+
+static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
+{
+	bool woken = e->capture.ready;
+	e->spurious = false;
+	*ret_busy = false;
+	if (may_capture(e)) {
+		tc_watch_take(&e->capture, now);
+		*ret_busy = drain_capture(e, now) > 0;
+		e->spurious = woken && !*ret_busy;
+	}
+}
+
+/* A busy capture reads the channels along, before they wake us themselves. */
+static void turn_drivers(struct tc_engine *e, tc_time now, bool busy)
+{
+	struct tc_deliver *d = e->cfg.deliver;
+	struct tc_answers *a = e->cfg.answers;
+	if (tc_watch_take(&e->deliver, now)) {
+		d->ops->on_ready(d, now);
+	}
+	for (unsigned i = 0; i < e->n_channels; i++) {
+		if (tc_watch_take(&e->channels[i], now) || busy) {
+			a->ops->on_ready(a, i, now);
+		}
+	}
+}
+
+/* Answers and events into the core. Return: how many; a full measure asks for another round. */
+static unsigned feed(struct tc_engine *e, tc_time now)
+{
+	struct tc_answers *a = e->cfg.answers;
+	struct tc_deliver *d = e->cfg.deliver;
+	struct tc_answer ans;
+	struct tc_event ev;
+	unsigned n = 0;
+	/* a channel's events first: answers belong to the channel that is up now */
+	for (unsigned i = 0; a != NULL && i < EVENTS_MAX && a->ops->next_event(a, &ev); i++, n++) {
+		if (ev.kind == TC_EVENT_CHANNEL_UP) {
+			e->channel_up = true;
+		}
+		tc_core_on_event(e->core, &ev, now);
+	}
+	for (unsigned i = 0; a != NULL && i < ANSWERS_MAX && a->ops->next(a, &ans); i++, n++) {
+		tc_core_on_answer(e->core, &ans, now);
+	}
+	for (unsigned i = 0; i < EVENTS_MAX && d->ops->next_event(d, &ev); i++, n++) {
+		tc_core_on_event(e->core, &ev, now);
+	}
+	if (tc_core_deadline(e->core) <= now) {
+		tc_core_on_deadline(e->core, now);
+		n++;
+	}
+	return n;
+}
+
+static void announce(struct tc_engine *e, const struct tc_out *out)
+{
+	struct tc_answers *a = e->cfg.answers;
+	if (a == NULL) {
+		return;
+	}
+	int rc = out->kind == TC_OUT_ANNOUNCE ? a->ops->announce(a, &out->tuple) :
+						a->ops->disown(a, &out->tuple);
+	e->announced = true;
+	if (rc < 0) {
+		e->stats.announce_full++;
+	}
+}
+
+/* All that the core has to say, out; after it no view of the core's chunks is held. Return: how many. */
+static unsigned pull(struct tc_engine *e, tc_time now)
+{
+	struct tc_deliver *d = e->cfg.deliver;
+	struct tc_out out;
+	unsigned n = 0;
+	for (; n < OUTS_MAX && tc_core_next_out(e->core, &out, now); n++) {
+		switch (out.kind) {
+		case TC_OUT_SEGMENT:
+			d->ops->send(d, &out.segment, now);
+			break;
+		case TC_OUT_ANNOUNCE:
+		case TC_OUT_DISOWN:
+			announce(e, &out);
+			break;
+		case TC_OUT_SESSION:
+			if (e->cfg.on_session != NULL) {
+				e->cfg.on_session(e->cfg.on_session_ctx, &out.session);
+			}
+			break;
+		}
+	}
+	if (n == OUTS_MAX) {
+		e->more = true;
+	}
+	if (n > 0) {
+		d->ops->flush(d, now);
+	}
+	return n;
+}
+
+/* What was announced leaves at once, before the kernel has said that the channel may be written. */
+static void write_channels(struct tc_engine *e, tc_time now)
+{
+	struct tc_answers *a = e->cfg.answers;
+	for (unsigned i = 0; e->announced && i < e->n_channels; i++) {
+		a->ops->on_ready(a, i, now);
+	}
+	e->announced = false;
+}
+
+static void rounds(struct tc_engine *e, tc_time now)
+{
+	unsigned n = 1;
+	for (unsigned i = 0; i < ROUNDS_MAX && n > 0; i++) {
+		n = feed(e, now);
+		n += pull(e, now);
+		write_channels(e, now);
+	}
+	if (n > 0) {
+		e->more = true;
+	}
+}
+
+static void begin_stop(struct tc_engine *e, tc_time now)
+{
+	if (e->stopping) {
+		return;
+	}
+	e->stopping = true;
+	e->stop_by = now + e->cfg.stop_limit;
+	struct tc_event ev = { .kind = TC_EVENT_STOP, .at = now };
+	tc_core_on_event(e->core, &ev, now);
+}
+
+/* A file is at its end: once all its bytes are delivered or lost, connections that it leaves open have nothing more to say. */
+static void check_end_of_capture(struct tc_engine *e, tc_time now)
+{
+	if (now < e->quiet_check || !e->cfg.capture->ops->is_done(e->cfg.capture)) {
+		return;
+	}
+	e->quiet_check = now + QUIET_CHECK;
+	struct tc_ledger ledger;
+	tc_core_ledger(e->core, &ledger);
+	uint64_t count = ledger.segments + ledger.answers;
+	if (ledger.held > 0 || count != e->quiet_count) {
+		e->quiet_since = now;
+		e->quiet_count = count;
+	}
+	if (tc_core_live(e->core) == 0 || now - e->quiet_since >= QUIET) {
+		begin_stop(e, now);
+		e->more = true;
+	}
+}
+
+static void turn(struct tc_engine *e)
+{
+	tc_time now = clock_now(e);
+	bool busy;
+	e->stats.turns++;
+	e->more = false;
+	if (e->stop_wanted) {
+		begin_stop(e, now);
+	}
+	turn_capture(e, now, &busy);
+	turn_drivers(e, now, busy);
+	rounds(e, clock_now(e));
+	if (!e->stopping) {
+		check_end_of_capture(e, now);
+	}
+	e->stats.full_turns += e->more;
+}
+
+static tc_time earliest(const struct tc_engine *e)
+{
+	tc_time at = tc_core_deadline(e->core);
+	at = tc_time_min(at, e->deliver.deadline);
+	for (unsigned i = 0; i < e->n_channels; i++) {
+		at = tc_time_min(at, e->channels[i].deadline);
+	}
+	if (may_capture(e)) {
+		at = tc_time_min(at, e->capture.deadline);
+		if (e->cfg.capture->ops->is_done(e->cfg.capture)) {
+			at = tc_time_min(at, e->quiet_check);
+		}
+	}
+	return at;
+}
+
+static void arm_timer(struct tc_engine *e, tc_time now)
+{
+	tc_time at = tc_time_clamp(earliest(e), now + TIMER_MIN, now + TIMER_MAX);
+	/* A deadline that moves away with each packet is not followed: an armed timer may be early by a quarter of the wait. */
+	if (e->timer_at > now && e->timer_at <= at && at - e->timer_at <= (at - now) / 4) {
+		return;
+	}
+	tc_time wait_us = (at - now + TC_US - 1) / TC_US;
+	struct timeval tv = { .tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000 };
+	event_add(e->timer, &tv);
+	e->timer_at = at;
+}
+
+static void arm(struct tc_engine *e)
+{
+	tc_time now = clock_now(e);
+	struct tc_wait wait = { .fd = -1, .deadline = TC_TIME_NEVER };
+	if (may_capture(e)) {
+		e->cfg.capture->ops->wait(e->cfg.capture, &wait);
+		if (e->spurious) {
+			wait.fd = -1;
+			wait.deadline = tc_time_min(wait.deadline, now + POLL);
+		}
+	}
+	tc_watch_set(&e->capture, e->cfg.base, &wait, now + POLL);
+	e->cfg.deliver->ops->wait(e->cfg.deliver, &wait);
+	tc_watch_set(&e->deliver, e->cfg.base, &wait, now + POLL);
+	for (unsigned i = 0; i < e->n_channels; i++) {
+		e->cfg.answers->ops->wait(e->cfg.answers, i, &wait);
+		tc_watch_set(&e->channels[i], e->cfg.base, &wait, now + POLL);
+	}
+	arm_timer(e, now);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct tc_engine *e = arg;
+	e->timer_at = TC_TIME_NEVER;
+}
+
+int tc_engine_run(struct tc_engine *e)
+{
+	for (;;) {
+		turn(e);
+		if (e->break_wanted || (e->stopping && tc_core_live(e->core) == 0 && !e->more)) {
+			return 0;
+		}
+		if (e->stopping && clock_now(e) >= e->stop_by) {
+			return -ETIMEDOUT;
+		}
+		arm(e);
+		if (event_base_loop(e->cfg.base, EVLOOP_ONCE | (e->more ? EVLOOP_NONBLOCK : 0)) <
+		    0) {
+			return -EIO;
+		}
+	}
+}
+
+void tc_engine_stop(struct tc_engine *e)
+{
+	e->stop_wanted = true;
+}
+
+void tc_engine_break(struct tc_engine *e)
+{
+	e->break_wanted = true;
+}
+
+const struct tc_core *tc_engine_core(const struct tc_engine *e)
+{
+	return e->core;
+}
+
+void tc_engine_stats(const struct tc_engine *e, struct tc_engine_stats *ret_stats)
+{
+	*ret_stats = e->stats;
+}
+
+void tc_engine_free(struct tc_engine *e)
+{
+	if (e == NULL) {
+		return;
+	}
+	tc_watch_fini(&e->capture);
+	tc_watch_fini(&e->deliver);
+	for (unsigned i = 0; i < e->n_channels; i++) {
+		tc_watch_fini(&e->channels[i]);
+	}
+	if (e->timer != NULL) {
+		event_free(e->timer);
+	}
+	if (e->mem != NULL) {
+		munmap(e->mem, e->mem_bytes);
+	}
+	free(e->channels);
+	free(e);
+}
+
+/* Pages of a fresh mapping are zero and cost nothing before they are touched. */
+static int new_core(struct tc_engine *e)
+{
+	e->mem_bytes = tc_core_bytes(e->cfg.core);
+	void *mem = mmap(NULL, e->mem_bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED) {
+		return -ENOMEM;
+	}
+	e->mem = mem;
+	e->core = tc_core_init(mem, e->cfg.core, clock_now(e));
+	return 0;
+}
+
+static int new_channels(struct tc_engine *e)
+{
+	if (e->cfg.answers == NULL) {
+		e->channel_up = true;
+		return 0;
+	}
+	struct tc_answers_stats stats;
+	e->cfg.answers->ops->stats(e->cfg.answers, &stats);
+	e->channels = calloc(stats.configured + 1, sizeof *e->channels);
+	if (e->channels == NULL) {
+		return -ENOMEM;
+	}
+	e->n_channels = stats.configured;
+	for (unsigned i = 0; i < e->n_channels; i++) {
+		tc_watch_init(&e->channels[i]);
+		e->channels[i].deadline = 0; /* the first turn begins to connect */
+	}
+	return 0;
+}
+
+int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_engine)
+{
+	struct tc_engine *e = calloc(1, sizeof *e);
+	if (e == NULL) {
+		return -ENOMEM;
+	}
+	e->cfg = *cfg;
+	e->timer_at = TC_TIME_NEVER;
+	e->quiet_count = UINT64_MAX; /* no count: the first check begins */
+	tc_watch_init(&e->capture);
+	tc_watch_init(&e->deliver);
+	e->deliver.deadline = 0; /* the first turn looks for routes and neighbours */
+	int rc = new_core(e);
+	if (rc == 0) {
+		rc = new_channels(e);
+	}
+	if (rc == 0) {
+		e->timer = event_new(cfg->base, -1, 0, on_timer, e);
+		rc = e->timer != NULL ? 0 : -EINVAL;
+	}
+	if (rc < 0) {
+		tc_engine_free(e);
+		return rc;
+	}
+	*ret_engine = e;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * engine/engine.h - a worker: one thread's world
+ *
+ * Layer:   engine. The only place that waits. Joins one core with one capture, one deliver, one answers and one clock.
+ *
+ *     loop:  wait for a descriptor, the timer, a signal
+ *     turn:  captured packets -> core | channels -> answers -> core | events -> core | deadline -> core
+ *            core -> segments -> deliver, flushed before the core is touched again
+ *            one timer at the earliest deadline of all
+ *
+ * The work of a turn is bounded; when more is left the loop goes on without waiting, so that signals and timers live however busy the
+ * capture is. Descriptors wake the loop, packets do not: a turn takes all that is there, and reads the channels along with the
+ * capture.
+ */
+#ifndef TC_ENGINE_ENGINE_H
+#define TC_ENGINE_ENGINE_H
+
+#include "core/core.h"
+#include "port/port.h"
+
+struct event_base;
+
+/**
+ * struct tc_engine_config
+ * @base:      of libevent, with EVENT_BASE_FLAG_PRECISE_TIMER; borrowed. The caller may have events of its own in it
+ * @core:      all but .maps is copied
+ * @capture, @deliver, @answers, @clock: borrowed until tc_engine_free(); answers NULL: nothing reports answers
+ * @online:    packets of the online server are captured too (TC_PACE_THINK): tell them apart by the maps
+ * @wait_channel: leave the capture alone until a channel is up: a file loses nothing by waiting
+ * @stop_limit: what a stop may take
+ * @on_session: hears of each session that opens or ends, when core.session_events is set; NULL: nobody does. It must not block, and
+ *              not call the engine
+ */
+struct tc_engine_config {
+	struct event_base *base;
+	const struct tc_core_config *core;
+	struct tc_capture *capture;
+	struct tc_deliver *deliver;
+	struct tc_answers *answers;
+	const struct tc_clock *clock;
+	bool online;
+	bool wait_channel;
+	tc_time stop_limit;
+	void (*on_session)(void *ctx, const struct tc_out_session *session);
+	void *on_session_ctx;
+};
+
+struct tc_engine_stats {
+	uint64_t turns;
+	uint64_t full_turns;	/* that had to leave work for the next one */
+	uint64_t announce_full; /* announcements that a channel could not take */
+};
+
+struct tc_engine;
+
+/**
+ * tc_engine_new() - a worker, its core included; nothing is captured or sent before tc_engine_run()
+ * Return: 0, -ENOMEM, or -EINVAL when libevent cannot be used.
+ */
+int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_engine);
+void tc_engine_free(struct tc_engine *e);
+
+/**
+ * tc_engine_run() - loop until the end of a capture that has one and of all that it began, or until a stop is done
+ * Return: 0; -ETIMEDOUT when a stop left sessions behind after stop_limit; -EIO when libevent failed.
+ */
+int tc_engine_run(struct tc_engine *e);
+
+/** tc_engine_stop() - from an event of the base: no new sessions, drain those that live, then let tc_engine_run() return */
+void tc_engine_stop(struct tc_engine *e);
+
+/** tc_engine_break() - from an event of the base: let tc_engine_run() return at once */
+void tc_engine_break(struct tc_engine *e);
+
+/** tc_engine_core() - for its books */
+const struct tc_core *tc_engine_core(const struct tc_engine *e);
+
+void tc_engine_stats(const struct tc_engine *e, struct tc_engine_stats *ret_stats);
+
+#endif

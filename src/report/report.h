@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * report/report.h - the books, for people and for programs
+ *
+ * Layer:   report. Formats values; knows nothing of the engine. Never on a packet path.
+ *
+ * The first line is the fidelity: client bytes that the target acknowledged, of those that were to be copied. It is rounded down, so
+ * that 100.00 % means that nothing was lost.
+ */
+#ifndef TC_REPORT_REPORT_H
+#define TC_REPORT_REPORT_H
+
+#include "port/port.h"
+#include "wire/ledger.h"
+
+#include <stdio.h>
+
+/**
+ * struct tc_report - a worker's state at one moment; all borrowed for the call
+ * @version:    of the program
+ * @elapsed:    since the start
+ * @final:      the end: what is still held counts as not delivered. Otherwise it may yet be, and is left out of the fidelity
+ * @channels:   one line for each channel ("10.0.0.4:36524: connected"); NULL when there are none
+ */
+struct tc_report {
+	const char *version;
+	tc_time elapsed;
+	bool final;
+	struct tc_ledger ledger;
+	struct tc_capture_stats capture;
+	struct tc_deliver_stats deliver;
+	struct tc_answers_stats answers;
+	const char *const *channels;
+	unsigned n_channels;
+};
+
+#define TC_FIDELITY_TEXT_MAX 24
+
+/** tc_fidelity_format() - "99.98 %": @delivered of @to_copy > 0 in percent, rounded down; returns @buf */
+const char *tc_fidelity_format(uint64_t delivered, uint64_t to_copy,
+			       char buf[TC_FIDELITY_TEXT_MAX]);
+
+/** tc_report_text() - the summary for people */
+void tc_report_text(const struct tc_report *r, FILE *to);
+
+/** tc_report_hints() - what the books say about a likely cause of losses, and what to do: a line each, or nothing */
+void tc_report_hints(const struct tc_report *r, const char *prefix, FILE *to);
+
+/** tc_report_json() - the same as one object in one line; tcpcopy(8) describes it. Return: 0 or -ENOMEM, -EIO */
+int tc_report_json(const struct tc_report *r, FILE *to);
+
+#define TC_REPORT_LINE_MAX 160
+
+/** tc_report_line() - the state in one line without a newline; @before is an earlier report, for the rates; returns @buf */
+const char *tc_report_line(const struct tc_report *r, const struct tc_report *before,
+			   char buf[TC_REPORT_LINE_MAX]);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * tcpcopy/plan.c - what the options mean together, and on this host
+ */
+#include "tcpcopy/plan.h"
+
+#include "capture/filter.h"
+#include "cli/maps.h"
+#include "cli/number.h"
+#include "engine/clock.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define MB ((size_t)1 << 20)
+/* The ring holds a millisecond in each of its blocks of 256 KB: a quarter of a second is enough for any pause of ours. */
+#define RING_BYTES (64 * MB)
+/* What the process needs beside the ring and the core: code, libraries, the channels' buffers, the batch of the sender. */
+#define PROCESS_BYTES (12 * MB)
+/* Budget of the core for each session that it has room for: tables and a share of the chunks. */
+#define SESSION_BYTES 4096
+
+__attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(ret_error, TC_PLAN_ERROR_MAX, fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* Options that the classic had and that the core cannot serve: better no copy than another one than was asked for. */
+static int refuse_unbuilt(const struct tc_run_options *opt, char *error)
+{
+	if (opt->clients != NULL) {
+		return refuse(error, "-c is not built yet: clients keep their own addresses");
+	}
+	if (opt->localhost != NULL) {
+		return refuse(error, "-H is not built yet: clients keep their own addresses");
+	}
+	if (opt->copies > 1) {
+		return refuse(error, "-n is not built yet: each session is copied once");
+	}
+	if (opt->port_shift != 0) {
+		return refuse(error, "-f is not built yet: clients keep their own ports");
+	}
+	if (opt->ramp) {
+		return refuse(error, "-g is not built yet: -r copies a fixed share");
+	}
+	return 0;
+}
+
+static int make_maps(struct tc_plan *p, char *error)
+{
+	if (p->opt->map == NULL) {
+		return refuse(error, "-x is missing: what is to be copied to where, as in "
+				     "-x 80-10.0.0.3:8080 -s 10.0.0.4");
+	}
+	int rc = tc_maps_parse(p->opt->map, p->maps, &p->n_maps, error);
+	if (rc < 0) {
+		return rc;
+	}
+	if (p->opt->intercept == NULL) {
+		return refuse(error, "-s is missing: where does intercept run, as in -s 10.0.0.4");
+	}
+	return tc_hosts_parse("-s", p->opt->intercept, (uint16_t)p->opt->port, p->hosts,
+			      &p->n_hosts, error);
+}
+
+static bool add_target(struct tc_plan *p, const struct tc_ip *ip, uint16_t port)
+{
+	for (unsigned i = 0; i < p->n_targets; i++) {
+		if (p->targets[i].port == port && tc_ip_eq(&p->targets[i].ip, ip)) {
+			return true;
+		}
+	}
+	if (p->n_targets == TC_CHANNEL_TARGETS_MAX) {
+		return false;
+	}
+	p->targets[p->n_targets++] = (struct tc_channel_target){ .ip = *ip, .port = port };
+	return true;
+}
+
+static int make_targets(struct tc_plan *p, char *error)
+{
+	for (uint32_t i = 0; i < p->n_maps; i++) {
+		const struct tc_map *m = &p->maps[i];
+		unsigned last = tc_map_target_port(m, m->online_port_last);
+		for (unsigned port = m->target_port; port <= last; port++) {
+			if (!add_target(p, &m->target, (uint16_t)port)) {
+				return refuse(error,
+					      "-x: intercept can be told of %d ports of targets, "
+					      "and these are more",
+					      TC_CHANNEL_TARGETS_MAX);
+			}
+		}
+	}
+	return 0;
+}
+
+static bool is_file(const char *name)
+{
+	struct stat st;
+	return strcmp(name, "-") == 0 ||
+	       (stat(name, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)));
+}
+
+static int add_inputs(struct tc_plan *p, const char *option, const char *list, char *error)
+{
+	p->input_text = strdup(list);
+	if (p->input_text == NULL) {
+		snprintf(error, TC_PLAN_ERROR_MAX, "out of memory");
+		return -ENOMEM;
+	}
+	char *rest = p->input_text;
+	for (char *name; (name = strsep(&rest, ",")) != NULL;) {
+		if (name[0] == '\0') {
+			return refuse(error, "%s: '%.80s': a name is missing", option, list);
+		}
+		if (p->n_inputs == TC_PLAN_INPUTS_MAX) {
+			return refuse(error, "%s: more than %d names", option, TC_PLAN_INPUTS_MAX);
+		}
+		p->inputs[p->n_inputs++] = name;
+	}
+	return 0;
+}
+
+static int make_inputs(struct tc_plan *p, char *error)
+{
+	const struct tc_run_options *opt = p->opt;
+	if ((opt->input != NULL) + (opt->device != NULL) + (opt->read != NULL) > 1) {
+		return refuse(error, "only one of -i, --device and --read can be used");
+	}
+	if (opt->read != NULL) {
+		p->offline = true;
+		return add_inputs(p, "--read", opt->read, error);
+	}
+	if (opt->device != NULL) {
+		return add_inputs(p, "--device", opt->device, error);
+	}
+	int rc = add_inputs(p, "-i", opt->input != NULL ? opt->input : "any", error);
+	if (rc < 0) {
+		return rc;
+	}
+	unsigned files = 0;
+	for (unsigned i = 0; opt->input != NULL && i < p->n_inputs; i++) {
+		files += is_file(p->inputs[i]);
+	}
+	if (files != 0 && files != p->n_inputs) {
+		return refuse(error, "-i: '%.200s': some of these are files and some are not",
+			      opt->input);
+	}
+	p->offline = files > 0;
+	return 0;
+}
+
+static int check_source(const struct tc_plan *p, char *error)
+{
+	const struct tc_run_options *opt = p->opt;
+	if (!p->offline) {
+		if (opt->speed_permille != 1000) {
+			return refuse(error, "-a is for files: live traffic has its own speed");
+		}
+		if (opt->max_gap_ns != 0) {
+			return refuse(error, "-I is for files: live traffic has its own gaps");
+		}
+		if (opt->passes != 1) {
+			return refuse(error, "-T is for files: live traffic passes once");
+		}
+		if (opt->pace == TC_PACE_WORD_THINK && opt->capture == TC_CAPTURE_RAW) {
+			return refuse(error,
+				      "--pace think needs the online server's packets, which "
+				      "--capture raw does not see");
+		}
+	}
+	if (opt->no_wait && opt->pace != TC_PACE_WORD_RESPONSE && opt->pace != TC_PACE_WORD_TIMED) {
+		return refuse(error, "-W means --pace timed: give one of them");
+	}
+	return 0;
+}
+
+static bool is_loopback(const struct tc_ip *ip)
+{
+	static const uint8_t v6[16] = { [15] = 1 };
+	return tc_ip_is_v4(ip) ? ip->b[12] == 127 : memcmp(ip->b, v6, sizeof v6) == 0;
+}
+
+static bool is_link_local(const struct tc_ip *ip)
+{
+	return tc_ip_is_v4(ip) ? ip->b[12] == 169 && ip->b[13] == 254 :
+				 ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
+static bool from_sockaddr(const struct sockaddr *sa, struct tc_ip *ret)
+{
+	if (sa != NULL && sa->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, sa, sizeof in);
+		uint8_t b[4];
+		memcpy(b, &in.sin_addr, sizeof b);
+		*ret = tc_ip_from_v4(b);
+		return true;
+	}
+	if (sa != NULL && sa->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+		memcpy(&in6, sa, sizeof in6);
+		*ret = tc_ip_from_v6(in6.sin6_addr.s6_addr);
+		return true;
+	}
+	return false;
+}
+
+static bool is_local(const struct tc_plan *p, const struct tc_ip *ip)
+{
+	for (unsigned i = 0; i < p->n_locals; i++) {
+		if (tc_ip_eq(&p->locals[i], ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int make_locals(struct tc_plan *p, char *error)
+{
+	struct ifaddrs *list;
+	if (getifaddrs(&list) < 0) {
+		int rc = -errno;
+		snprintf(error, TC_PLAN_ERROR_MAX, "cannot read this host's addresses: %s",
+			 strerror(-rc));
+		return rc;
+	}
+	for (const struct ifaddrs *a = list; a != NULL; a = a->ifa_next) {
+		struct tc_ip ip;
+		if (p->n_locals < TC_PLAN_LOCALS_MAX && from_sockaddr(a->ifa_addr, &ip) &&
+		    !is_loopback(&ip) && !is_link_local(&ip) && !is_local(p, &ip)) {
+			p->locals[p->n_locals++] = ip;
+		}
+	}
+	freeifaddrs(list);
+	return 0;
+}
+
+/* A target that is the online server would be copied to itself, and each copy again. */
+static int check_targets(const struct tc_plan *p, char *error)
+{
+	for (uint32_t i = 0; i < p->n_maps; i++) {
+		const struct tc_map *m = &p->maps[i];
+		bool same_ip = tc_ip_eq(&m->online, &m->target);
+		if (tc_ip_is_any(&m->online) && !p->offline) {
+			same_ip = is_loopback(&m->target) || is_local(p, &m->target);
+		}
+		if (same_ip && m->target_port <= m->online_port_last &&
+		    m->online_port <= tc_map_target_port(m, m->online_port_last)) {
+			char buf[TC_MAP_TEXT_MAX];
+			return refuse(error,
+				      "-x: '%s': the target is the online server itself: each copy "
+				      "would be copied again",
+				      tc_map_format(m, buf));
+		}
+	}
+	return 0;
+}
+
+static int make_filter(struct tc_plan *p, char *error)
+{
+	const struct tc_run_options *opt = p->opt;
+	int rc = 0;
+	if (opt->filter != NULL) {
+		p->own_filter = true;
+		p->filter = strdup(opt->filter);
+		rc = p->filter != NULL ? 0 : -ENOMEM;
+	} else if (!p->offline) {
+		struct tc_filter_config cfg = {
+			.maps = p->maps,
+			.n_maps = p->n_maps,
+			.locals = p->locals,
+			.n_locals = p->n_locals,
+			.online_too = tc_plan_needs_online(p),
+			.fragments = true,
+		};
+		rc = tc_filter_text(&cfg, &p->filter);
+	}
+	if (rc < 0) {
+		snprintf(error, TC_PLAN_ERROR_MAX, "cannot make a filter: %s", strerror(-rc));
+	}
+	return rc;
+}
+
+static int make_memory(struct tc_plan *p, char *error)
+{
+	const struct tc_run_options *opt = p->opt;
+	char all[TC_NUMBER_TEXT_MAX];
+	char part[TC_NUMBER_TEXT_MAX];
+	size_t memory = (size_t)opt->memory_bytes;
+	tc_size_format(opt->memory_bytes, all);
+	if ((size_t)opt->buffer_bytes > memory / 2) {
+		return refuse(error, "-B: %s is more than half of -m (%s)",
+			      tc_size_format(opt->buffer_bytes, part), all);
+	}
+	if (!p->offline && opt->capture == TC_CAPTURE_RING) {
+		size_t ring = memory / 2 < RING_BYTES ? memory / 2 : RING_BYTES;
+		p->ring_bytes = opt->buffer_bytes > 0 ? (size_t)opt->buffer_bytes : ring;
+	}
+	size_t left = memory - p->ring_bytes;
+	left = left > PROCESS_BYTES ? left - PROCESS_BYTES : 0;
+	uint32_t sessions =
+		opt->sessions > 0 ? (uint32_t)opt->sessions : (uint32_t)(left / SESSION_BYTES);
+	if (left == 0 || tc_core_config_size(&p->core, sessions, left) < 0) {
+		return refuse(error, "-m: %s is too little for %u sessions and a buffer of %s", all,
+			      sessions, tc_size_format((int64_t)p->ring_bytes, part));
+	}
+	return 0;
+}
+
+static enum tc_pace pace_of(const struct tc_run_options *opt)
+{
+	static const enum tc_pace paces[] = {
+		[TC_PACE_WORD_RESPONSE] = TC_PACE_RESPONSE,
+		[TC_PACE_WORD_THINK] = TC_PACE_THINK,
+		[TC_PACE_WORD_TIMED] = TC_PACE_TIMED,
+		[TC_PACE_WORD_ASAP] = TC_PACE_ASAP,
+	};
+	return opt->no_wait ? TC_PACE_TIMED : paces[opt->pace];
+}
+
+static int make_core(struct tc_plan *p, char *error)
+{
+	const struct tc_run_options *opt = p->opt;
+	struct tc_core_config *c = &p->core;
+	tc_core_config_default(c);
+	c->maps = p->maps;
+	c->n_maps = p->n_maps;
+	c->wall_offset = tc_clock_offset(tc_clock_system());
+	c->pace = pace_of(opt);
+	c->share_permyriad = (uint32_t)opt->share_permyriad;
+	c->whole_only = opt->whole;
+	c->hole_resume = opt->on_hole == TC_HOLE_RESUME;
+	c->session_events = opt->verbose > 0;
+	c->mss = (uint16_t)opt->mss;
+	c->mtu = (uint16_t)opt->mtu;
+	c->rtt = opt->rtt_ns;
+	c->overlap = opt->overlap_ns;
+	c->max_lag = opt->max_lag_ns;
+	c->idle = opt->idle_ns > 0 ? opt->idle_ns : TC_TIME_NEVER;
+	c->keepalive = opt->keepalive_ns;
+	if (getrandom(&c->table_key, sizeof c->table_key, 0) != sizeof c->table_key ||
+	    getrandom(&c->mark_key, sizeof c->mark_key, 0) != sizeof c->mark_key) {
+		snprintf(error, TC_PLAN_ERROR_MAX, "no random numbers from the kernel: %s",
+			 strerror(errno));
+		return -EIO;
+	}
+	return make_memory(p, error);
+}
+
+int tc_plan_make(const struct tc_run_options *opt, struct tc_plan *ret_plan, char *ret_error)
+{
+	struct tc_plan *p = ret_plan;
+	*p = (struct tc_plan){ .opt = opt };
+	int rc = refuse_unbuilt(opt, ret_error);
+	if (rc == 0) {
+		rc = make_maps(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = make_targets(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = make_inputs(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = check_source(p, ret_error);
+	}
+	if (rc == 0 && !p->offline) {
+		rc = make_locals(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = check_targets(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = make_core(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = make_filter(p, ret_error);
+	}
+	return rc;
+}
+
+void tc_plan_fini(struct tc_plan *plan)
+{
+	free(plan->input_text);
+	free(plan->filter);
+	plan->input_text = NULL;
+	plan->filter = NULL;
+}

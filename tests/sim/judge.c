@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * sim/judge.c - was it right that a session ended like that, and is all well at the end
+ *
+ * Each way to end has its excuse, which the scenario must contain. An end without excuse is a failure, and so is a session that is
+ * still alive when its bound has passed.
+ */
+#include "sim/sim.h"
+
+/* A session may go on for so long after its client was done, in a world without trouble: handshake, limits, the target's FIN. */
+#define BOUND_BASE (5 * TC_SEC)
+/* What a lost packet may cost more than once: retransmission timeouts with backoff */
+#define BOUND_LOSS (20 * TC_SEC)
+
+static bool is_lossy(const struct sim_params *p)
+{
+	return p->fwd_loss > 0 || p->ret_loss > 0 || p->fwd_rate_kbit > 0 || p->fwd_mtu > 0 ||
+	       p->send_error > 0 || p->target_drop_ack > 0;
+}
+
+static bool is_disturbed(const struct sim_params *p)
+{
+	return p->fwd_down_ms > 0 || p->channel_down_ms > 0 || p->target_dead_ms >= 0;
+}
+
+/* Data of lone SYNs has a share of the chunks, one in 64: beyond it the SYN is kept without. */
+static bool starves_syns(const struct sim_params *p)
+{
+	return p->syn_data > 0 && (p->lone + p->refused + p->convs) * 64 > p->chunks;
+}
+
+/* What the scenario's own slowness adds up to. */
+static tc_time slowness(const struct sim_params *p)
+{
+	tc_time t = p->turns * (p->answer_us + p->fwd_delay_us + p->ret_delay_us) * TC_US;
+	int64_t bytes = p->turns * p->req_max;
+	t += (p->target_stop_ms + p->fwd_down_ms + p->channel_down_ms) * TC_MS;
+	if (p->target_slow > 0) {
+		t += bytes * 10 * TC_MS / p->target_slow;
+	}
+	if (p->target_buf < 16384) {
+		/* one window a round trip, or a delayed acknowledgement */
+		t += bytes / p->target_buf * (p->fwd_delay_us + p->ret_delay_us + 50000) * TC_US;
+	}
+	if (p->answer_chunk > 0) {
+		t += p->turns * 10 * 30 * TC_MS;
+	}
+	if (p->answer != SIM_ANSWER_EQUAL) {
+		t += p->turns * TC_SEC; /* a turn without an answer waits for the limit, unless three do in a row */
+	}
+	if (p->fwd_rate_kbit > 0) {
+		t += p->convs * bytes * 8 * TC_MS / p->fwd_rate_kbit;
+	}
+	return t + p->turns * p->rtt_us * TC_US;
+}
+
+tc_time sim_judge_bound(const struct sim *s)
+{
+	const struct sim_params *p = &s->p;
+	tc_time bound = BOUND_BASE + slowness(p);
+	if (is_lossy(p)) {
+		bound += p->ret_loss >= 100 ? 4 * BOUND_LOSS : BOUND_LOSS;
+	}
+	if (is_disturbed(p)) {
+		bound += 2 * slowness(p) + BOUND_LOSS;
+	}
+	if (p->quit == SIM_QUIT_NEVER || p->target_dead_ms >= 0) {
+		bound += 200 *
+			 TC_SEC; /* how long a silent target is waited for is the core's choice */
+	}
+	if (p->client_loss > 0) {
+		bound +=
+			12 *
+			TC_SEC; /* a client that resets leaves its last loss unmended: 10 s of silence */
+	}
+	if (p->hole > 0 || p->idle_ms > 0 || starves_syns(p)) {
+		bound += 30 * TC_SEC + p->idle_ms * TC_MS;
+	}
+	return bound;
+}
+
+static bool may_lag(const struct sim_params *p)
+{
+	bool tiny = p->target_mss > 0 && p->target_mss < 500 && p->req_max > 2000;
+	return is_disturbed(p) || (tiny && is_lossy(p)) ||
+	       slowness(p) > p->max_lag_ms * TC_MS / 2 || p->fwd_loss >= 20 || p->ret_loss >= 100 ||
+	       p->send_error >= 50 || p->max_lag_ms < 5000;
+}
+
+/* Something that the client said never came by the capture, and there is more behind it. */
+static bool has_gap(const struct sim_conv *c)
+{
+	uint32_t end = sim_conv_captured(c);
+	uint32_t last = c->captured.n > 0 ? c->captured.at[c->captured.n - 1].to : 0;
+	return c->missed || last > end || end < c->limit;
+}
+
+/* For the capture this client has not gone: it never said so, or that was lost on the way. */
+static bool is_open(const struct sim_conv *c)
+{
+	return !c->fin_captured && !c->rst_captured;
+}
+
+static bool may_end(const struct sim *s, const struct sim_session *x)
+{
+	const struct sim_params *p = &s->p;
+	const struct sim_conv *c = &s->convs[x->conv];
+	const struct sim_conn *conn = &s->slots[x->slot].conn;
+	switch (x->end) {
+	case TC_END_CLOSED:
+		return c->fin_captured || p->hole > 0;
+	case TC_END_CLIENT_RST:
+		return c->rst_captured;
+	case TC_END_TARGET_RST:
+		return conn->reset == SIM_RESET_APP ||
+		       ((conn->reset == SIM_RESET_KEEPALIVE || conn->reset == SIM_RESET_NO_CONN) &&
+			is_disturbed(p));
+	case TC_END_REFUSED:
+		return conn->reset == SIM_RESET_REFUSED;
+	case TC_END_NO_SYN_ACK:
+	case TC_END_NO_ACK:
+		return is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 50;
+	case TC_END_TARGET_QUIET:
+		return p->quit == SIM_QUIT_NEVER || is_disturbed(p);
+	case TC_END_HOLE:
+		return has_gap(c) || starves_syns(p);
+	case TC_END_LAG:
+		return may_lag(p);
+	case TC_END_MEMORY:
+		return p->chunks < 512;
+	case TC_END_IDLE:
+		return p->idle_ms > 0;
+	case TC_END_REUSED:
+		return c->superseded;
+	case TC_END_NO_ANSWERS:
+		return p->channel_down_ms > 0;
+	case TC_END_STOPPED:
+		return s->stopped && (p->stop_ms != 0 || is_open(c));
+	default:
+		return false;
+	}
+}
+
+/* Ends that we make ourselves: an RST, and bytes may be lost to it. */
+static bool is_ours(enum tc_end end)
+{
+	switch (end) {
+	case TC_END_HOLE:
+	case TC_END_LAG:
+	case TC_END_MEMORY:
+	case TC_END_SHED:
+	case TC_END_IDLE:
+	case TC_END_REUSED:
+	case TC_END_NO_ANSWERS:
+	case TC_END_STOPPED:
+	case TC_END_NO_SYN_ACK:
+	case TC_END_NO_ACK:
+	case TC_END_TARGET_QUIET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void judge_closed(struct sim *s, const struct sim_session *x)
+{
+	const struct sim_conv *c = &s->convs[x->conv];
+	const struct sim_conn *conn = &s->slots[x->slot].conn;
+	if (x->lost != 0) {
+		sim_fail(s, "closed in order, and yet %llu bytes are lost",
+			 (unsigned long long)x->lost);
+	}
+	if (s->p.hole > 0) {
+		return;
+	}
+	if (x->delivered != c->limit) {
+		sim_fail(s, "closed in order after %llu of %u bytes",
+			 (unsigned long long)x->delivered, c->limit);
+	}
+	if (x->life == SIM_NONE || !s->lives[x->life].fin) {
+		sim_fail(s, "closed in order without a FIN");
+	} else if (conn->life == x->life && (conn->got != c->limit || !conn->fin_in_order)) {
+		sim_fail(s, "closed in order, but the target has %u of %u bytes%s", conn->got,
+			 c->limit, conn->fin_in_order ? "" : " and no FIN");
+	}
+}
+
+static void judge_client_rst(struct sim *s, const struct sim_session *x)
+{
+	const struct sim_conv *c = &s->convs[x->conv];
+	if (x->life == SIM_NONE || s->p.hole > 0) {
+		return;
+	}
+	const struct sim_life *life = &s->lives[x->life];
+	if (!life->rst && !life->fin && !s->slots[x->slot].conn.was_rst) {
+		sim_fail(s, "the client's RST was never said to the target");
+	}
+	if (s->p.hole == 0 && !has_gap(c) && life->answered) {
+		uint32_t said = (uint32_t)tc_seq_diff(life->top, life->isn) - 1;
+		if (said < c->limit) {
+			sim_fail(s,
+				 "reset like the client, but only %u of %u bytes were said before",
+				 said, c->limit);
+		}
+	}
+}
+
+void sim_judge_end(struct sim *s, const struct sim_session *x)
+{
+	if (!may_end(s, x)) {
+		sim_fail(s, "session of client %u ended as '%s' without an excuse", x->conv,
+			 tc_end_name(x->end));
+		return;
+	}
+	if (x->end == TC_END_CLOSED) {
+		judge_closed(s, x);
+	} else if (x->end == TC_END_CLIENT_RST) {
+		judge_client_rst(s, x);
+	}
+}
+
+void sim_judge_alive(struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		const struct sim_session *x = &s->sessions[i];
+		if (x->end == TC_END_NONE && !is_open(&s->convs[x->conv])) {
+			sim_fail(s, "session %u lives %lld ms after its client %u was done", i,
+				 (long long)((s->q.now - s->convs[x->conv].done_at) / TC_MS),
+				 x->conv);
+		}
+	}
+}
+
+/* An RST that neither the client caused nor an end of our own. */
+static void judge_rsts(struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_lives; i++) {
+		const struct sim_life *life = &s->lives[i];
+		if (life->session == SIM_NONE) {
+			sim_fail(s, "a replica spoke for a session that was never opened");
+			return;
+		}
+		const struct sim_session *x = &s->sessions[life->session];
+		if (life->rst && !is_ours(x->end) && !s->convs[x->conv].rst_captured) {
+			sim_fail(s, "an RST to the target, though the session ended as '%s'",
+				 tc_end_name(x->end));
+		}
+	}
+}
+
+static void judge_opened(struct sim *s)
+{
+	const struct sim_params *p = &s->p;
+	if (p->hole > 0 || p->stop_ms > 0 || p->chunks < 512 || p->channel_down_ms > 0) {
+		return;
+	}
+	for (unsigned i = 0; i < s->n_places; i++) {
+		unsigned accepted = 0;
+		for (unsigned k = 0; k < s->n_convs; k++) {
+			accepted += s->convs[k].place == i && s->convs[k].accepted;
+		}
+		if (accepted != s->places[i].opened) {
+			sim_fail(s, "%u clients of a place were accepted, %u sessions opened",
+				 accepted, s->places[i].opened);
+		}
+	}
+}
+
+/* Bytes said to the target against those to be said: retransmission has its price, but not any. */
+static void judge_effort(struct sim *s)
+{
+	const struct sim_params *p = &s->p;
+	for (unsigned i = 0; i < s->n_lives; i++) {
+		const struct sim_life *life = &s->lives[i];
+		uint64_t bytes = 0;
+		for (unsigned k = 0; k < s->n_convs; k++) {
+			if ((life->convs >> k & 1) != 0) {
+				bytes = bytes < s->convs[k].total ? s->convs[k].total : bytes;
+			}
+		}
+		bool quiet = !is_lossy(p) && !is_disturbed(p) && p->fwd_reorder == 0 &&
+			     p->ret_reorder == 0;
+		uint64_t most = quiet ? bytes + bytes / 8 + 20000 : 4 * bytes + 400000;
+		if (life->data_bytes > most) {
+			sim_fail(s, "%llu bytes were said to deliver %llu",
+				 (unsigned long long)life->data_bytes, (unsigned long long)bytes);
+		}
+	}
+}
+
+void sim_judge_all(struct sim *s)
+{
+	struct tc_ledger l;
+	tc_core_ledger(s->core, &l);
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		if (s->sessions[i].end == TC_END_NONE) {
+			sim_fail(s, "session %u never ended", i);
+		}
+	}
+	if (tc_core_live(s->core) != 0 || l.live != 0) {
+		sim_fail(s, "%u replicas live after the end", tc_core_live(s->core));
+	}
+	if (l.held != 0 || l.syns_held != 0) {
+		sim_fail(s, "%llu bytes and %llu SYNs are held after the end",
+			 (unsigned long long)l.held, (unsigned long long)l.syns_held);
+	}
+	if (tc_core_deadline(s->core) != TC_TIME_NEVER) {
+		sim_fail(s, "a deadline is armed after the end");
+	}
+	const char *bad = tc_core_check(s->core, s->q.now);
+	if (bad != NULL) {
+		sim_fail(s, "core: tc_core_check at the end: %s", bad);
+	}
+	if (s->relay != NULL && (bad = tc_relay_check(s->relay)) != NULL) {
+		sim_fail(s, "relay: %s", bad);
+	}
+	judge_rsts(s);
+	judge_opened(s);
+	judge_effort(s);
+}

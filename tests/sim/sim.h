@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * sim/sim.h - one scenario's world
+ *
+ * Layer:   test.
+ *
+ *     client <--link--> capture point <--link--> online server
+ *                           | (misses some: a real hole)
+ *                         core ---link---> target (a kernel's TCP and an application)
+ *                           ^                 | every packet that it says
+ *                           +----- report path, straight or through the relay
+ *
+ * A conversation is what one client does on one connection. A place is the tuple that it uses, and may be used again. A slot is the
+ * tuple at the target. A life is one incarnation of a replica there: what begins with a SYN of a new ISN. Nodes talk by packets and
+ * events alone; watch.c sees all that the core says and hears, and judges.
+ *
+ * Everything lies in one struct of fixed size; only what a scenario used is cleared before the next one.
+ */
+#ifndef TC_SIM_SIM_H
+#define TC_SIM_SIM_H
+
+#include "sim/link.h"
+#include "sim/params.h"
+#include "sim/queue.h"
+#include "sim/rng.h"
+#include "sim/spans.h"
+#include "sim/target.h"
+
+#include "base/slab.h"
+#include "core/core.h"
+#include "intercept/relay.h"
+
+#define SIM_CONVS 32
+#define SIM_PLACES 32
+#define SIM_SLOTS 64
+#define SIM_LIVES 256
+#define SIM_SESSIONS 256
+#define SIM_PKTS 12288
+#define SIM_TURNS 16
+#define SIM_NONE UINT16_MAX
+
+/* A period of the clients' bytes; a view of up to 64 KB never wraps. */
+#define SIM_PATTERN (1U << 20)
+
+enum sim_event_kind {
+	SIM_EV_CLIENT_START,  /* conversation */
+	SIM_EV_CLIENT_TIMER,  /* conversation */
+	SIM_EV_ONLINE_TIMER,  /* conversation */
+	SIM_EV_CAPTURE,	      /* packet at the capture point */
+	SIM_EV_CAPTURE_BLOCK, /* the capture hands over what it has */
+	SIM_EV_TO_ONLINE,     /* packet */
+	SIM_EV_TO_CLIENT,     /* packet */
+	SIM_EV_CORE,	      /* the core's deadline */
+	SIM_EV_TO_TARGET,     /* packet */
+	SIM_EV_TARGET_TIMER,  /* slot */
+	SIM_EV_REPORT,	      /* packet of the target at intercept */
+	SIM_EV_ANSWER,	      /* packet: its report at the core */
+	SIM_EV_REPORT_BATCH,  /* intercept sends what it has */
+	SIM_EV_ACK_DUE,	      /* life */
+	SIM_EV_ANNOUNCED,     /* slot */
+	SIM_EV_CHANNEL,	      /* 0 down, 1 up */
+	SIM_EV_LOSS_NOTICE,   /* the capture reports so many lost packets */
+	SIM_EV_NOISE,
+	SIM_EV_STOP,
+	SIM_EV_LOOK, /* is it over */
+	SIM_EV__N,
+};
+
+/** struct sim_pkt - a packet on its way */
+struct sim_pkt {
+	tc_time at; /* when it was captured */
+	struct tc_tcp tcp;
+	uint32_t len;	 /* payload bytes */
+	uint32_t offset; /* of the payload in the client's stream */
+	uint32_t next;	 /* in a list or in the free list */
+	uint32_t merged;
+	uint16_t who;  /* conversation, or slot */
+	uint16_t life; /* replica's incarnation, or the target's that answers it */
+	bool garbage;  /* the payload is not of the stream */
+};
+
+struct sim_turn {
+	uint32_t request;
+	uint32_t answer;
+	uint32_t push; /* further bytes of the server, later */
+	tc_time think;
+	tc_time service;
+	bool pipelined;	      /* does not wait for the answer before */
+	uint32_t request_end; /* bytes of the client up to here */
+	uint32_t answer_end;  /* bytes of the server up to here, once it was said */
+};
+
+enum sim_client_step {
+	SIM_CLIENT_WAITS,    /* not started */
+	SIM_CLIENT_SYN,	     /* its SYN is out */
+	SIM_CLIENT_GREETING, /* for the server's first words */
+	SIM_CLIENT_THINKS,   /* until app_at */
+	SIM_CLIENT_HEARS,    /* the answer to turn - 1 */
+	SIM_CLIENT_CLOSES,   /* until app_at */
+	SIM_CLIENT_CLOSED,   /* FIN is out */
+	SIM_CLIENT_DONE,
+};
+
+/** struct sim_conv - a client, its online server's side, and the truth about both; offsets: 0 the SYN, 1.. the bytes, then the FIN */
+struct sim_conv {
+	struct sim_rng rng;
+	/* the plan */
+	uint16_t place;
+	uint16_t n_turns;
+	enum sim_close close;
+	bool lone;
+	bool refused;
+	uint32_t syn_data;
+	uint32_t total; /* bytes of all requests */
+	uint32_t greeting;
+	uint32_t iss;
+	uint32_t irs;
+	struct sim_turn turns[SIM_TURNS];
+	/* the client */
+	enum sim_client_step step;
+	uint16_t turn;
+	uint32_t una, nxt, limit, high;
+	uint32_t rcv, rcv_acked;
+	uint32_t window;
+	uint32_t recover;
+	unsigned dup_acks;
+	unsigned tries;
+	bool fin, rst, fin_heard;
+	tc_time rto, rto_at, ack_at, app_at, probe_at;
+	struct sim_timer timer;
+	/* the online server */
+	struct sim_spans online_got;
+	uint32_t online_rcv, online_nxt;
+	uint16_t online_turn;
+	bool online_open, online_fin, online_pushes, online_gone;
+	tc_time online_at, online_last;
+	struct sim_timer online_timer;
+	/* the truth */
+	struct sim_spans captured;
+	bool syn_captured, accepted, fin_captured, rst_captured, missed;
+	bool superseded; /* the next conversation of its place has begun */
+	tc_time accepted_at, done_at;
+	tc_time last_at; /* of its packets, the last one's time */
+};
+
+struct sim_place {
+	struct tc_tuple online;
+	uint16_t slot;
+	uint16_t opened; /* sessions so far */
+};
+
+/** struct sim_life - what watch.c knows of one incarnation of a replica */
+struct sim_life {
+	uint16_t slot;
+	uint16_t session;
+	uint64_t convs; /* candidates: one bit each */
+	uint32_t
+		start; /* offset in the stream of its first byte: 0, or where a resumed one begins */
+	bool start_known;
+	tc_seq isn;
+	tc_time at;
+	tc_seq top; /* the sequence number after all that was said */
+	uint32_t tsval;
+	/* what the core was told */
+	bool answered; /* a SYN-ACK was believable */
+	bool ts, ws;
+	uint8_t shift, own_shift;
+	uint16_t mss;
+	tc_seq edge; /* the highest right edge */
+	bool zero_window;
+	/* what it said */
+	tc_seq acked;
+	bool has_acked;
+	uint32_t window; /* that it offers */
+	bool syn_acked, fin, rst, rst_asked;
+	tc_time fin_at, rst_at;
+	bool owes_ack;
+	tc_seq owed;
+	tc_time owed_at;
+	uint32_t pkts, data_pkts;
+	uint64_t data_bytes;
+};
+
+/** struct sim_session - a replica by what the core says of it */
+struct sim_session {
+	uint16_t conv;
+	uint16_t slot;
+	uint16_t life; /* SIM_NONE: no SYN yet */
+	enum tc_end end;
+	tc_time opened_at;
+	tc_time ended_at;
+	uint64_t delivered;
+	uint64_t lost;
+};
+
+struct sim_slot {
+	struct tc_tuple tuple;
+	uint64_t convs; /* that may appear on it */
+	uint16_t life;	/* the newest, SIM_NONE */
+	struct sim_conn conn;
+};
+
+struct sim {
+	struct sim_params p;
+	uint64_t seed;
+	bool verbose;
+	bool thorough; /* check the core after each verb, not now and then */
+
+	/* the verdict */
+	bool failed;
+	char verdict[400];
+
+	uint64_t events;
+	uint32_t pkts_used, pkts_free, pkts_live;
+	struct sim_rng dice; /* of the capture and of the driver */
+
+	unsigned n_convs, n_places, n_slots, n_lives, n_sessions;
+	struct sim_link to_capture, to_online, to_client, to_target, from_target;
+
+	/* capture */
+	uint32_t block_head, block_tail;
+	bool block_pending;
+	unsigned lost_unsaid;
+
+	/* report path */
+	uint32_t batch_head, batch_tail;
+	bool batch_pending, channel_up;
+	struct tc_relay *relay;
+	unsigned peer;
+	tc_time relay_chore;
+
+	/* core */
+	struct tc_core *core;
+	tc_time core_from; /* when the core began */
+	struct sim_timer core_timer;
+	tc_time core_deadline;
+	uint64_t verbs, deadlines;
+	bool stopped;
+	tc_time bound, end;
+	unsigned noise_left;
+	struct tc_siphash_key mark_key;
+	struct tc_map maps[4];
+	struct tc_map map_copy[4];
+
+	/* from .failed to here all is cleared for each scenario; what lies below is set where it is taken */
+	struct sim_queue q;
+	struct sim_conv convs[SIM_CONVS];
+	struct sim_place places[SIM_PLACES];
+	struct sim_slot slots[SIM_SLOTS];
+	struct sim_life lives[SIM_LIVES];
+	struct sim_session sessions[SIM_SESSIONS];
+	struct sim_pkt pkts[SIM_PKTS];
+
+	/* kept */
+	uint8_t pattern[SIM_PATTERN + 65536];
+	uint8_t *core_mem;
+	size_t core_bytes;
+	uint8_t *relay_mem;
+	size_t relay_bytes;
+};
+
+/* world.c */
+struct sim *sim_new(void);
+void sim_free(struct sim *s);
+/** sim_run() - one scenario; s->failed and s->verdict tell */
+void sim_run(struct sim *s, uint64_t seed, const struct sim_params *p);
+/** sim_fail() - the first one counts */
+void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** sim_trace() - with --verbose: a line of the story */
+void sim_trace(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** sim_trace_pkt() - with --verbose: a packet */
+void sim_trace_pkt(const struct sim *s, const char *who, unsigned n, const struct tc_tcp *t,
+		   uint32_t len);
+uint32_t sim_pkt_new(struct sim *s);
+uint32_t sim_pkt_copy(struct sim *s, uint32_t i);
+void sim_pkt_free(struct sim *s, uint32_t i);
+/** sim_send() - packet @i into @l: events of @kind for each copy that arrives; the packet is consumed */
+void sim_send(struct sim *s, struct sim_link *l, uint32_t i, uint32_t kind);
+const uint8_t *sim_bytes(const struct sim *s, unsigned conv, uint32_t offset);
+
+/* plan.c */
+void sim_plan(struct sim *s);
+
+/* client.c, online.c */
+void sim_client_start(struct sim *s, unsigned conv);
+void sim_client_on_timer(struct sim *s, unsigned conv);
+void sim_client_on_packet(struct sim *s, const struct sim_pkt *pkt);
+void sim_online_on_packet(struct sim *s, const struct sim_pkt *pkt);
+void sim_online_on_timer(struct sim *s, unsigned conv);
+
+/* capture.c */
+void sim_capture_on_packet(struct sim *s, uint32_t i);
+void sim_capture_on_block(struct sim *s);
+void sim_capture_on_loss_notice(struct sim *s, uint32_t count);
+void sim_capture_on_noise(struct sim *s);
+
+/* driver.c */
+void sim_core_start(struct sim *s);
+void sim_core_on_client(struct sim *s, const struct tc_packet *pkt);
+void sim_core_on_online(struct sim *s, const struct tc_packet *pkt);
+void sim_core_on_answer(struct sim *s, const struct tc_answer *ans);
+void sim_core_on_event(struct sim *s, const struct tc_event *ev);
+void sim_core_on_timer(struct sim *s);
+
+/* report.c */
+void sim_report_start(struct sim *s);
+void sim_report_on_packet(struct sim *s, uint32_t i);
+void sim_report_on_answer(struct sim *s, uint32_t i);
+void sim_report_on_batch(struct sim *s);
+void sim_report_channel(struct sim *s, bool up);
+void sim_report_announce(struct sim *s, const struct tc_tuple *tuple);
+
+/* watch.c */
+void sim_watch_segment(struct sim *s, const struct tc_segment *seg, uint16_t *ret_slot);
+void sim_watch_report(struct sim *s, const struct tc_answer *ans);
+void sim_watch_session(struct sim *s, const struct tc_out_session *out);
+void sim_watch_ack_due(struct sim *s, unsigned life);
+
+/* judge.c */
+/** sim_judge_bound() - how long after a client was done its replicas may go on */
+tc_time sim_judge_bound(const struct sim *s);
+void sim_judge_end(struct sim *s, const struct sim_session *x);
+/** sim_judge_alive() - the bound has passed */
+void sim_judge_alive(struct sim *s);
+void sim_judge_all(struct sim *s);
+
+/** sim_conv_captured() - bytes of the client's stream that the core has seen without a gap */
+uint32_t sim_conv_captured(const struct sim_conv *c);
+/** sim_slot_find() - the slot of a tuple at the target; one that a resumed replica made up is added. SIM_NONE: nobody's */
+uint16_t sim_slot_find(struct sim *s, const struct tc_tuple *tuple);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * sim/watch.c - an eye on all that the core says and hears: invariants of single segments
+ *
+ * Bytes are compared here, where they leave the core, with what the client sent at that place of its stream; from here on a packet
+ * carries only numbers and the life that it belongs to, and the target refuses bytes of another life. A life may belong to any client
+ * of its tuple until its bytes say to which.
+ */
+#include "sim/sim.h"
+
+#include "wire/mark.h"
+
+#include <string.h>
+
+/* An in-window report is acknowledged within so long */
+#define ACK_WITHIN (50 * TC_MS)
+/* An ISN and a timestamp must rise over so long, TIME-WAIT at the target */
+#define REMEMBERED (60 * TC_SEC)
+/* Fewer bytes are too few to tell where in a stream they stand */
+#define TELLING 12
+
+static struct tc_tuple tuple_of(const struct tc_segment *seg)
+{
+	return (struct tc_tuple){
+		.client = seg->src,
+		.server = seg->dst,
+		.client_port = seg->tcp.src_port,
+		.server_port = seg->tcp.dst_port,
+	};
+}
+
+static struct sim_session *session_of(struct sim *s, const struct sim_life *life)
+{
+	return life->session != SIM_NONE ? &s->sessions[life->session] : NULL;
+}
+
+static bool is_ended(struct sim *s, const struct sim_life *life)
+{
+	const struct sim_session *x = session_of(s, life);
+	return life->rst || (x != NULL && x->end != TC_END_NONE);
+}
+
+/* The oldest session of @slot whose SYN was not seen. */
+static uint16_t session_waiting(struct sim *s, uint16_t slot)
+{
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		const struct sim_session *x = &s->sessions[i];
+		if (x->slot == slot && x->life == SIM_NONE && x->end == TC_END_NONE) {
+			return (uint16_t)i;
+		}
+	}
+	return SIM_NONE;
+}
+
+static void check_syn_options(struct sim *s, const struct tc_segment *seg,
+			      const struct tc_tuple *tuple)
+{
+	const struct tc_tcp *t = &seg->tcp;
+	if (t->flags != TC_TCP_SYN || seg->payload_len != 0) {
+		sim_fail(s, "a SYN with other flags, or data");
+	}
+	if (!t->opt.has_ts || !t->opt.has_mss || !t->opt.has_ws || !t->opt.sack_ok) {
+		sim_fail(s, "a SYN without MSS, window scale, SACK or timestamps");
+	}
+	if (!tc_mark_check_syn(&s->mark_key, tuple, t->seq, t->win)) {
+		sim_fail(s, "a SYN without a valid mark");
+	}
+}
+
+static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot)
+{
+	struct sim_slot *sl = &s->slots[slot];
+	if (s->n_lives == SIM_LIVES) {
+		sim_fail(s, "model: more than %u incarnations", SIM_LIVES);
+		return;
+	}
+	uint64_t convs = 0;
+	for (unsigned i = 0; i < s->n_convs; i++) {
+		if ((sl->convs >> i & 1) != 0 && s->convs[i].accepted) {
+			convs |= (uint64_t)1 << i;
+		}
+	}
+	if (convs == 0) {
+		sim_fail(s, "a SYN before the online server accepted any client of its tuple");
+	}
+	if (sl->life != SIM_NONE) {
+		const struct sim_life *old = &s->lives[sl->life];
+		bool fresh = s->q.now - old->at < REMEMBERED;
+		if (fresh && tc_seq_le(seg->tcp.seq, old->top)) {
+			sim_fail(s, "an ISN that does not lie above the last sequence number of "
+				    "its tuple");
+		}
+		if (fresh && (int32_t)(seg->tcp.opt.tsval - old->tsval) <= 0) {
+			sim_fail(s, "a timestamp that does not rise over the incarnations of its "
+				    "tuple");
+		}
+		if (!old->fin && !old->rst && !is_ended(s, &s->lives[sl->life])) {
+			sim_fail(s, "a new SYN while the old replica lives");
+		}
+	}
+	uint16_t n = (uint16_t)s->n_lives++;
+	s->lives[n] = (struct sim_life){
+		.slot = slot,
+		.session = session_waiting(s, slot),
+		.convs = convs,
+		.start_known = s->p.hole == 0,
+		.isn = seg->tcp.seq,
+		.at = s->q.now,
+		.top = tc_seq_add(seg->tcp.seq, 1),
+		.tsval = seg->tcp.opt.tsval,
+		.own_shift = seg->tcp.opt.ws_shift,
+	};
+	if (s->lives[n].session != SIM_NONE) {
+		s->sessions[s->lives[n].session].life = n;
+	}
+	sl->life = n;
+}
+
+/* Do the segment's bytes stand at @offset of the stream of @conv? */
+static bool bytes_are(const struct sim *s, const struct tc_segment *seg, unsigned conv,
+		      uint32_t offset)
+{
+	for (unsigned i = 0; i < seg->n_views; i++) {
+		if (memcmp(seg->payload[i].p, sim_bytes(s, conv, offset), seg->payload[i].n) != 0) {
+			return false;
+		}
+		offset += (uint32_t)seg->payload[i].n;
+	}
+	return true;
+}
+
+/* Where a life that began in the middle of a stream has its first byte: wherever its bytes are found. */
+static void find_start(struct sim *s, struct sim_life *life, const struct tc_segment *seg,
+		       uint32_t offset)
+{
+	if (seg->payload_len < TELLING) {
+		return;
+	}
+	for (unsigned i = 0; i < s->n_convs; i++) {
+		if ((life->convs >> i & 1) == 0) {
+			continue;
+		}
+		for (uint32_t o = offset; o + seg->payload_len <= s->convs[i].total; o++) {
+			if (bytes_are(s, seg, i, o)) {
+				life->start_known = true;
+				life->start = o - offset;
+				life->convs = (uint64_t)1 << i;
+				return;
+			}
+		}
+	}
+	sim_fail(s, "bytes that no client of this tuple sent");
+}
+
+static void check_bytes(struct sim *s, struct sim_life *life, const struct tc_segment *seg)
+{
+	uint32_t offset = (uint32_t)tc_seq_diff(seg->tcp.seq, life->isn) - 1;
+	bool fin = (seg->tcp.flags & TC_TCP_FIN) != 0;
+	if (!life->start_known) {
+		find_start(s, life, seg, offset);
+		if (!life->start_known) {
+			return;
+		}
+	}
+	offset += life->start;
+	uint64_t fit = 0;
+	for (unsigned i = 0; i < s->n_convs; i++) {
+		const struct sim_conv *c = &s->convs[i];
+		if ((life->convs >> i & 1) == 0) {
+			continue;
+		}
+		uint32_t end = offset + seg->payload_len;
+		if (end <= sim_spans_end(&c->captured, life->start) && end <= c->total &&
+		    (!fin || (c->fin_captured && end == c->limit)) &&
+		    bytes_are(s, seg, i, offset)) {
+			fit |= (uint64_t)1 << i;
+		}
+	}
+	if (fit == 0) {
+		sim_fail(s, "%s at offset %u (%u bytes) that no client of this tuple sent",
+			 fin ? "bytes or a FIN" : "bytes", offset, seg->payload_len);
+	}
+	life->convs = fit;
+}
+
+/* Size of each packet against what the target takes, and the whole against its window. */
+static void check_room(struct sim *s, struct sim_life *life, const struct tc_segment *seg)
+{
+	const struct tc_tcp *t = &seg->tcp;
+	uint32_t sum = 0;
+	for (unsigned i = 0; i < seg->n_views; i++) {
+		sum += (uint32_t)seg->payload[i].n;
+	}
+	if (sum != seg->payload_len || seg->n_views > TC_SEGMENT_VIEWS) {
+		sim_fail(s, "the views of a segment do not sum up to its length");
+	}
+	if (seg->payload_len > 65160) {
+		sim_fail(s, "a segment of %u bytes", seg->payload_len);
+	}
+	if (seg->payload_len == 0) {
+		return;
+	}
+	uint32_t most = life->mss - (life->ts ? 12u : 0u); /* RFC 6691 */
+	uint32_t packet = seg->cut != 0 ? tc_u32_min(seg->cut, seg->payload_len) : seg->payload_len;
+	if (packet > most) {
+		sim_fail(s, "a packet of %u bytes; the target takes %u", packet, most);
+	}
+	int32_t over = tc_seq_diff(tc_seq_add(t->seq, seg->payload_len), life->edge);
+	if (over > (life->zero_window ? 1 : 0)) {
+		sim_fail(s, "%d bytes outside the window that the target gave", over);
+	}
+}
+
+static void check_ack(struct sim *s, struct sim_life *life, const struct tc_segment *seg)
+{
+	const struct tc_tcp *t = &seg->tcp;
+	const struct sim_conn *c = &s->slots[life->slot].conn;
+	if ((t->flags & TC_TCP_ACK) == 0) {
+		sim_fail(s, "a segment without ACK");
+		return;
+	}
+	if (!life->answered) {
+		sim_fail(s, "an ACK before the target's SYN-ACK");
+	}
+	if (life->has_acked && tc_seq_lt(t->ack, life->acked)) {
+		sim_fail(s, "an acknowledgement that goes back");
+	}
+	if (&s->lives[c->life] == life && c->state != SIM_CLOSED &&
+	    (int32_t)(t->ack.v - c->iss - c->nxt) > 0) {
+		sim_fail(s, "an acknowledgement of what the target never said");
+	}
+	if (life->ts != t->opt.has_ts) {
+		sim_fail(s, "timestamps on one side only");
+	}
+	life->acked = t->ack;
+	life->has_acked = true;
+	life->window = (uint32_t)t->win << (life->ws ? life->own_shift : 0);
+	if (life->owes_ack && tc_seq_le(life->owed, t->ack)) {
+		life->owes_ack = false;
+	}
+}
+
+static void check_rst(struct sim *s, struct sim_life *life, const struct tc_segment *seg)
+{
+	if (seg->payload_len != 0) {
+		sim_fail(s, "an RST with data");
+	}
+	if (life->rst_asked && tc_seq_eq(seg->tcp.seq, life->owed)) {
+		life->rst_asked = false; /* to a half-open leftover: no end of this life */
+		return;
+	}
+	if (!life->rst && !tc_seq_eq(seg->tcp.seq, life->top)) {
+		sim_fail(s, "an RST %d away from snd_nxt", tc_seq_diff(seg->tcp.seq, life->top));
+	}
+	life->rst = true;
+	life->rst_at = s->q.now;
+}
+
+static void count(struct sim_life *life, const struct tc_segment *seg)
+{
+	uint32_t cut = seg->cut != 0 ? seg->cut : 1;
+	uint32_t pkts = seg->payload_len > 0 ? (seg->payload_len + cut - 1) / cut : 1;
+	life->pkts += pkts;
+	life->data_pkts += seg->payload_len > 0 ? pkts : 0;
+	life->data_bytes += seg->payload_len;
+	tc_seq end =
+		tc_seq_add(seg->tcp.seq, seg->payload_len + ((seg->tcp.flags & TC_TCP_FIN) != 0));
+	life->top = tc_seq_max(life->top, end);
+}
+
+void sim_watch_segment(struct sim *s, const struct tc_segment *seg, uint16_t *ret_slot)
+{
+	const struct tc_tcp *t = &seg->tcp;
+	struct tc_tuple tuple = tuple_of(seg);
+	uint16_t slot = sim_slot_find(s, &tuple);
+	sim_trace_pkt(s, "core >", slot, t, seg->payload_len);
+	if (slot == SIM_NONE) {
+		sim_fail(s, "a segment on a tuple that no client has");
+		return;
+	}
+	*ret_slot = slot;
+	struct sim_slot *sl = &s->slots[slot];
+	bool syn = (t->flags & TC_TCP_SYN) != 0;
+	if (syn) {
+		check_syn_options(s, seg, &tuple);
+	}
+	if (syn && (sl->life == SIM_NONE || !tc_seq_eq(s->lives[sl->life].isn, t->seq))) {
+		open_life(s, seg, slot);
+	}
+	if (sl->life == SIM_NONE) {
+		sim_fail(s, "a segment without a SYN before it");
+		return;
+	}
+	struct sim_life *life = &s->lives[sl->life];
+	if (syn) {
+		life->tsval = t->opt.tsval;
+		life->pkts++;
+		return;
+	}
+	if (t->opt.has_ts) {
+		if ((int32_t)(t->opt.tsval - life->tsval) < 0) {
+			sim_fail(s, "a timestamp that goes back");
+		}
+		life->tsval = t->opt.tsval;
+	}
+	if ((t->flags & TC_TCP_RST) != 0) {
+		check_rst(s, life, seg);
+		return;
+	}
+	if (life->rst) {
+		sim_fail(s, "a segment after the RST of its connection");
+	}
+	if ((t->flags & TC_TCP_FIN) != 0 && !life->fin) {
+		life->fin = true;
+		life->fin_at = s->q.now;
+	}
+	check_ack(s, life, seg);
+	check_room(s, life, seg);
+	if (seg->payload_len > 0 || (t->flags & TC_TCP_FIN) != 0) {
+		check_bytes(s, life, seg);
+	}
+	count(life, seg);
+}
+
+static void heard_syn_ack(struct sim *s, struct sim_life *life, const struct tc_answer *ans)
+{
+	const struct tc_tcp *t = &ans->tcp;
+	if (life->answered || !tc_seq_eq(t->ack, tc_seq_add(life->isn, 1))) {
+		return;
+	}
+	life->answered = true;
+	life->ts = t->opt.has_ts;
+	life->ws = t->opt.has_ws;
+	life->shift = t->opt.has_ws ? t->opt.ws_shift : 0;
+	life->mss = t->opt.has_mss ? t->opt.mss : tc_ip_is_v4(&ans->client) ? 536 : 1220;
+	life->edge = tc_seq_add(t->ack, t->win);
+	life->zero_window = t->win == 0;
+	(void)s;
+}
+
+/* How long the target may wait: a client whose round-trip time is imitated answers later. */
+static tc_time ack_within(const struct sim *s)
+{
+	return ACK_WITHIN + (s->p.rtt_us + s->p.late_us) * TC_US + TC_MS;
+}
+
+static void owe(struct sim *s, struct sim_life *life, tc_seq end)
+{
+	if (life->owes_ack) {
+		life->owed = tc_seq_max(life->owed, end);
+		return;
+	}
+	life->owes_ack = true;
+	life->owed = end;
+	life->owed_at = s->q.now;
+	sim_queue_push(&s->q, s->q.now + ack_within(s), SIM_EV_ACK_DUE,
+		       (uint32_t)(life - s->lives));
+}
+
+void sim_watch_report(struct sim *s, const struct tc_answer *ans)
+{
+	const struct tc_tcp *t = &ans->tcp;
+	struct tc_tuple tuple = {
+		.client = ans->client,
+		.server = ans->target,
+		.client_port = t->dst_port,
+		.server_port = t->src_port,
+	};
+	uint16_t slot = sim_slot_find(s, &tuple);
+	if (slot == SIM_NONE || s->slots[slot].life == SIM_NONE) {
+		return;
+	}
+	struct sim_life *life = &s->lives[s->slots[slot].life];
+	bool in_range = (t->flags & TC_TCP_ACK) != 0 && tc_seq_lt(life->isn, t->ack) &&
+			tc_seq_le(t->ack, life->top);
+	if ((t->flags & TC_TCP_RST) != 0) {
+		return;
+	}
+	if (!life->answered && (t->flags & TC_TCP_ACK) != 0 && !in_range) {
+		life->rst_asked = true;
+		life->owed = t->ack;
+	}
+	if (!in_range || is_ended(s, life)) {
+		return;
+	}
+	if ((t->flags & TC_TCP_SYN) != 0) {
+		heard_syn_ack(s, life, ans);
+		return;
+	}
+	if (!life->answered) {
+		return;
+	}
+	life->edge = tc_seq_max(life->edge, tc_seq_add(t->ack, (uint32_t)t->win << life->shift));
+	life->zero_window = t->win == 0;
+	bool fin = (t->flags & TC_TCP_FIN) != 0;
+	tc_seq end = tc_seq_add(t->seq, ans->payload_len + fin);
+	int32_t ahead = tc_seq_diff(end, life->acked);
+	if (life->has_acked && (ans->payload_len > 0 || fin) && ahead > 0 &&
+	    (uint32_t)ahead <= life->window) {
+		owe(s, life, end);
+	}
+}
+
+void sim_watch_ack_due(struct sim *s, unsigned n)
+{
+	struct sim_life *life = &s->lives[n];
+	bool due = life->owes_ack && s->q.now >= life->owed_at + ack_within(s);
+	if (due && s->slots[life->slot].life == n && !is_ended(s, life) && s->channel_up) {
+		sim_fail(s, "the target waits since %lld us for the acknowledgement of %u",
+			 (long long)((s->q.now - life->owed_at) / TC_US), life->owed.v);
+	}
+}
+
+/* ---- sessions ---- */
+
+/* Whose session was opened: on each place the accepted conversations open one after the other. */
+static uint16_t opened_conv(struct sim *s, unsigned place, unsigned nth)
+{
+	uint16_t last = SIM_NONE;
+	for (unsigned i = 0; i < s->n_convs; i++) {
+		const struct sim_conv *c = &s->convs[i];
+		if (c->place == place && c->accepted) {
+			last = (uint16_t)i;
+			if (nth-- == 0 && s->p.hole == 0 && s->p.chunks >= 512) {
+				break;
+			}
+		}
+	}
+	return last;
+}
+
+static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slot)
+{
+	unsigned place = 0;
+	while (place < s->n_places && !tc_tuple_eq(&s->places[place].online, &out->online)) {
+		place++;
+	}
+	if (place == s->n_places || s->n_sessions == SIM_SESSIONS) {
+		sim_fail(s, "a session of nobody was opened");
+		return;
+	}
+	struct sim_session *x = &s->sessions[s->n_sessions];
+	*x = (struct sim_session){
+		.conv = opened_conv(s, place, s->places[place].opened++),
+		.slot = slot,
+		.life = SIM_NONE,
+		.opened_at = s->q.now,
+	};
+	if (x->conv == SIM_NONE) {
+		sim_fail(s, "a session was opened before its client was accepted");
+		return;
+	}
+	struct sim_slot *sl = &s->slots[slot];
+	if (sl->life != SIM_NONE && s->lives[sl->life].session == SIM_NONE) {
+		x->life = sl->life;
+		s->lives[sl->life].session = (uint16_t)s->n_sessions;
+	}
+	sim_trace(s, "session %u of client %u is open", s->n_sessions, x->conv);
+	s->n_sessions++;
+}
+
+void sim_watch_session(struct sim *s, const struct tc_out_session *out)
+{
+	uint16_t slot = sim_slot_find(s, &out->target);
+	if (slot == SIM_NONE) {
+		sim_fail(s, "a session on a tuple of nobody");
+		return;
+	}
+	if (out->end == TC_END_NONE) {
+		opened(s, out, slot);
+		return;
+	}
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		struct sim_session *x = &s->sessions[i];
+		if (x->slot != slot || x->end != TC_END_NONE) {
+			continue;
+		}
+		x->end = out->end;
+		x->ended_at = s->q.now;
+		x->delivered = out->delivered;
+		x->lost = out->lost;
+		sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu", i,
+			  x->conv, tc_end_name(x->end), (unsigned long long)x->delivered,
+			  (unsigned long long)x->lost);
+		sim_judge_end(s, x);
+		return;
+	}
+	sim_fail(s, "a session ended that was never opened");
+}
