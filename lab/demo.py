@@ -103,12 +103,12 @@ def report_copy(pair, requests):
     summary = pair.summary()
     size, sessions, turns = summary["bytes"], summary["sessions"], summary["turns"]
     print("\nFrom tcpcopy's summary:")
-    row("client bytes acknowledged by the target", f"{summary['fidelity']:.2f} %" if size["to_copy"] else "none to copy")
+    row("client bytes acknowledged by the target", f"{summary['fidelity_percent']:.2f} %" if size["to_copy"] else "none to copy")
     row("connections copied completely", f"{sessions['complete']:,}", f"of {sessions['opened']:,}")
     for reason, count in size["lost"].items():
         row(f"bytes lost: {reason}", f"{count:,}", f"{sessions['ended'].get(reason, 0):,} conns")
     row("lag of what it said: median, 99th percentile", *(f"< {turns[k] / 1000:.1f} ms" for k in ("lag_median_us", "lag_p99_us")))
-    row("the books", "balance" if summary["balance"] == "ok" else f"DO NOT BALANCE: {summary['balance']}")
+    row("the books", "balance" if summary["balance"] is True else f"DO NOT BALANCE: {summary['balance']}")
     for process in (pair.tcpcopy, pair.intercept):
         row(f"CPU time of {process.name}", f"{process.cpu_s:.2f} s", f"{process.cpu_s / requests * 1e6:.0f} us/request")
 

@@ -194,7 +194,7 @@ static enum tc_drop admit(const struct tc_core *c, const struct tc_tuple *t, uin
 
 /* A packet that belongs to nothing: why it is not copied; it may be the first that we see of a connection that was open before. */
 static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint32_t online_hash,
-			       const struct tc_packet *pkt)
+			       bool has_syn, const struct tc_packet *pkt)
 {
 	uint16_t map;
 	enum tc_drop drop = admit(c, t, &map);
@@ -212,7 +212,11 @@ static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint
 	bool was_ours = tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map],
 					hash) != NULL ||
 			tc_replica_find(c, &target, hash) != NULL;
-	return was_ours ? TC_DROP_AFTER_END : tc_session_join(c, t, online_hash, map, pkt);
+	if (was_ours) {
+		return TC_DROP_AFTER_END;
+	}
+	/* a lone SYN of the tuple is the better claim */
+	return has_syn ? TC_DROP_NO_SESSION : tc_session_join(c, t, online_hash, map, pkt);
 }
 
 static void forget_syn(struct tc_core *c, struct tc_syn *syn)
@@ -349,7 +353,10 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	} else if (s != NULL) {
 		s->has_syn = false; /* it was given up */
 	}
-	return s != NULL ? tc_session_on_packet(c, s, pkt, now) : on_unknown(c, &t, hash, pkt);
+	if (s != NULL) {
+		return tc_session_on_packet(c, s, pkt, now);
+	}
+	return on_unknown(c, &t, hash, syn != NULL, pkt);
 }
 
 enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now)

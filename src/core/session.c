@@ -195,8 +195,8 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, uint32_t hash,
 			     uint16_t map, const struct tc_packet *pkt)
 {
-	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
-	if (ends || c->stopping || c->cfg.whole_only ||
+	bool flows = (pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_FIN | TC_TCP_RST)) == TC_TCP_ACK;
+	if (!flows || c->stopping || c->cfg.whole_only ||
 	    c->joining >= c->cfg.sessions / TC_JOINING_SHARE) {
 		return TC_DROP_NO_SESSION;
 	}

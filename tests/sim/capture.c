@@ -6,24 +6,31 @@
 #include "sim/sim.h"
 
 /* A handshake that completes when a newer SYN of the same tuple was seen is over for everybody who sees it in that order. */
-static bool is_overtaken(const struct sim *s, unsigned conv)
+static bool is_overtaken(const struct sim *s, unsigned conv, bool *ret_accepted)
 {
+	bool overtaken = false;
 	for (unsigned i = conv + 1; i < s->n_convs; i++) {
 		if (s->convs[i].place == s->convs[conv].place && s->convs[i].syn_captured) {
-			return true;
+			overtaken = true;
+			*ret_accepted |= s->convs[i].accepted;
 		}
 	}
-	return false;
+	return overtaken;
 }
 
 static void note(struct sim *s, const struct sim_pkt *pkt)
 {
 	struct sim_conv *c = &s->convs[pkt->who];
 	uint8_t flags = pkt->tcp.flags;
+	bool lost_its_tuple = false;
+	bool overtaken = is_overtaken(s, pkt->who, &lost_its_tuple);
+	if (lost_its_tuple) {
+		c->missed = true; /* it came too late: the tuple stands for the next one now */
+		return;
+	}
 	if ((flags & TC_TCP_SYN) != 0) {
 		c->syn_captured = true;
-	} else if ((flags & TC_TCP_ACK) != 0 && !c->accepted && !c->rst_captured &&
-		   !is_overtaken(s, pkt->who)) {
+	} else if ((flags & TC_TCP_ACK) != 0 && !c->accepted && !c->rst_captured && !overtaken) {
 		c->accepted = true;
 		c->accepted_at = s->q.now;
 	}

@@ -45,7 +45,8 @@ static tc_time slowness(const struct sim_params *p)
 		t += p->turns * 10 * 30 * TC_MS;
 	}
 	if (p->answer != SIM_ANSWER_EQUAL) {
-		t += p->turns * TC_SEC; /* a turn without an answer waits for the limit, unless three do in a row */
+		t += p->turns *
+		     TC_SEC; /* a turn without an answer waits for the limit, unless three do in a row */
 	}
 	if (p->fwd_rate_kbit > 0) {
 		t += p->convs * bytes * 8 * TC_MS / p->fwd_rate_kbit;

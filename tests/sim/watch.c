@@ -458,6 +458,27 @@ static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slo
 	s->n_sessions++;
 }
 
+/* Which of the sessions of a tuple has ended: the oldest whose sums fit, since one that waits may end before it began. */
+static struct sim_session *ended_session(struct sim *s, const struct tc_out_session *out,
+					 uint16_t slot)
+{
+	struct sim_session *oldest = NULL;
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		struct sim_session *x = &s->sessions[i];
+		if (x->slot != slot || x->end != TC_END_NONE) {
+			continue;
+		}
+		oldest = oldest != NULL ? oldest : x;
+		const struct sim_spans *seen = &s->convs[x->conv].captured;
+		uint32_t far = seen->n > 0 ? seen->at[seen->n - 1].to : 0;
+		if (out->delivered + out->lost == far &&
+		    (x->life != SIM_NONE || out->delivered == 0)) {
+			return x;
+		}
+	}
+	return oldest;
+}
+
 void sim_watch_session(struct sim *s, const struct tc_out_session *out)
 {
 	uint16_t slot = sim_slot_find(s, &out->target);
@@ -469,20 +490,17 @@ void sim_watch_session(struct sim *s, const struct tc_out_session *out)
 		opened(s, out, slot);
 		return;
 	}
-	for (unsigned i = 0; i < s->n_sessions; i++) {
-		struct sim_session *x = &s->sessions[i];
-		if (x->slot != slot || x->end != TC_END_NONE) {
-			continue;
-		}
-		x->end = out->end;
-		x->ended_at = s->q.now;
-		x->delivered = out->delivered;
-		x->lost = out->lost;
-		sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu", i,
-			  x->conv, tc_end_name(x->end), (unsigned long long)x->delivered,
-			  (unsigned long long)x->lost);
-		sim_judge_end(s, x);
+	struct sim_session *x = ended_session(s, out, slot);
+	if (x == NULL) {
+		sim_fail(s, "a session ended that was never opened");
 		return;
 	}
-	sim_fail(s, "a session ended that was never opened");
+	x->end = out->end;
+	x->ended_at = s->q.now;
+	x->delivered = out->delivered;
+	x->lost = out->lost;
+	sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu",
+		  (unsigned)(x - s->sessions), x->conv, tc_end_name(x->end),
+		  (unsigned long long)x->delivered, (unsigned long long)x->lost);
+	sim_judge_end(s, x);
 }
