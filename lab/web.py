@@ -15,6 +15,7 @@ from lab import LabError, until
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Work in milliseconds that a page costs; with nginx's echo module. Without it every page is served at once.
 PAGES = (1, 5, 20)
+BIG_BYTES = 4 << 20     # of the page /big
 ECHO = "modules/ngx_http_echo_module.so"
 
 CONFIG = """
@@ -36,6 +37,7 @@ http {{
     server {{
         listen {ip}:{port} backlog=4096;
         location / {{ return 200 "hello\\n"; }}
+        location = /big {{ alias {folder}/big; }}
         {locations}
     }}
 }}
@@ -66,6 +68,8 @@ class Nginx:
             locations = "".join(f'location /sleep/{ms} {{ echo_sleep {ms / 1000}; echo done; }}\n' for ms in PAGES)
             kept = "client_body_in_file_only on; " if keep_bodies else ""
             locations += f'location /upload {{ {kept}echo_read_request_body; echo stored; }}\n'
+        with open(os.path.join(self.folder, "big"), "wb") as f:
+            f.truncate(BIG_BYTES)
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="ascii") as f:
             f.write(CONFIG.format(modules=f"load_module {echo};" if echo else "", folder=self.folder, ip=host.ip, port=port,

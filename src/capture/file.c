@@ -13,6 +13,9 @@
 #define SPEED_ONE 1000
 /* Recorded times that go back by more than this were set back; by less, they are of different CPUs */
 #define DISORDER_MAX TC_SEC
+/* A further pass is further connections, not the same packets again: its sequence numbers are others. Odd, so that no pass has those of
+ * another one before 2^32 of them. */
+#define PASS_SEQ 0x9e3779b1U
 
 /**
  * struct file
@@ -20,6 +23,7 @@
  * @position: sum of the gaps until the frame at hand
  * @recorded: latest recorded time
  * @due:      of the frame at hand
+ * @seq_base: of this pass
  * @has_due:  there is a frame at hand
  * @given:    it was given away and can go
  * @empty:    the feed has nothing yet
@@ -33,6 +37,7 @@ struct file {
 	tc_time position;
 	tc_time recorded;
 	tc_time due;
+	uint32_t seq_base;
 	bool has_due;
 	bool given;
 	bool empty;
@@ -87,6 +92,7 @@ static void schedule(struct file *f, tc_time at, bool again, tc_time now)
 		f->start = now;
 		f->recorded = at;
 	}
+	f->seq_base += again ? PASS_SEQ : 0;
 	f->position += gap_to(f, at, again);
 	tc_time whole = f->position / f->speed_permille * SPEED_ONE;
 	tc_time rest = f->position % f->speed_permille * SPEED_ONE / f->speed_permille;
@@ -125,6 +131,8 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 		}
 		frame.at = f->due;
 		if (tc_frames_next(&f->frames, &frame, ret_pkt)) {
+			ret_pkt->tcp.seq = tc_seq_add(ret_pkt->tcp.seq, f->seq_base);
+			ret_pkt->tcp.ack = tc_seq_add(ret_pkt->tcp.ack, f->seq_base);
 			f->given = true;
 			return true;
 		}

@@ -24,7 +24,8 @@
  * @filter:         pcap text; NULL: all TCP packets, the maps choose. Borrowed for the call
  * @speed_permille: 1000 as recorded, 2000 twice as fast, 500 half as fast
  * @gap_limit:      recorded gaps longer than this are cut to it, before the speed; TC_TIME_NEVER: none
- * @passes:         how often all of it is replayed; a further pass begins when the last packet of the one before was due
+ * @passes:         how often all of it is replayed; a further pass begins when the last packet of the one before was due, and its
+ *                  connections have other sequence numbers (all of them moved by the same)
  */
 struct tc_capture_file_config {
 	const char *const *paths;

@@ -120,6 +120,7 @@ enum tc_out_kind {
 
 /** struct tc_out_session - a replica's life in a line */
 struct tc_out_session {
+	uint32_t replica;	/* as in its segments; used again after its end */
 	struct tc_tuple online; /* the client's connection */
 	struct tc_tuple target; /* the replica's */
 	enum tc_end end;	/* TC_END_NONE: opened */

@@ -108,6 +108,7 @@ static void note_session(struct tc_core *c, const struct tc_session *s, const st
 		return;
 	}
 	struct tc_note note = { .kind = TC_OUT_SESSION };
+	note.session.replica = tc_replica_index(c, r);
 	note.session.online = s->online;
 	tc_replica_tuple(c, r, &note.session.target);
 	note.session.end = end;

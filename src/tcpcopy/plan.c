@@ -23,6 +23,8 @@
 #define PROCESS_BYTES (12 * MB)
 /* Budget of the core for each session that it has room for: tables and a share of the chunks. */
 #define SESSION_BYTES 4096
+/* ... and for each further copy of it: tables alone, the bytes are shared. */
+#define COPY_BYTES 512
 
 __attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const char *fmt, ...)
 {
@@ -36,14 +38,8 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const c
 /* Options that the classic had and that the core cannot serve: better no copy than another one than was asked for. */
 static int refuse_unbuilt(const struct tc_run_options *opt, char *error)
 {
-	if (opt->clients != NULL) {
-		return refuse(error, "-c is not built yet: clients keep their own addresses");
-	}
 	if (opt->localhost != NULL) {
 		return refuse(error, "-H is not built yet: clients keep their own addresses");
-	}
-	if (opt->copies > 1) {
-		return refuse(error, "-n is not built yet: each session is copied once");
 	}
 	if (opt->port_shift != 0) {
 		return refuse(error, "-f is not built yet: clients keep their own ports");
@@ -265,6 +261,73 @@ static int check_targets(const struct tc_plan *p, char *error)
 	return 0;
 }
 
+static bool has_client(const struct tc_clients *c, const struct tc_ip *ip)
+{
+	for (uint32_t i = 0; i < c->n_v4 + c->n_v6; i++) {
+		if (tc_ip_eq(&c->ips[i], ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* -c must have an address for each target's family, and none that is a target's own. */
+static int check_clients(const struct tc_plan *p, char *error)
+{
+	for (uint32_t i = 0; i < p->n_maps; i++) {
+		const struct tc_ip *target = &p->maps[i].target;
+		char buf[TC_IP_TEXT_MAX];
+		tc_ip_format(target, buf, sizeof buf);
+		if ((tc_ip_is_v4(target) ? p->clients.n_v4 : p->clients.n_v6) == 0) {
+			return refuse(error, "-c: there is no IPv%c address for the target %s",
+				      tc_ip_is_v4(target) ? '4' : '6', buf);
+		}
+		if (has_client(&p->clients, target)) {
+			return refuse(error, "-c: %s is a target: it does not answer itself", buf);
+		}
+	}
+	return 0;
+}
+
+/* Copies beyond the first have ports of their own, and with -c all have: more than there are cannot be opened. */
+static int check_copies(const struct tc_plan *p, char *error)
+{
+	const struct tc_core_config *c = &p->core;
+	uint64_t ports = (uint64_t)c->alias_port_last - c->alias_port_first + 1;
+	for (uint32_t i = 0; i < p->n_maps; i++) {
+		bool v4 = tc_ip_is_v4(&p->maps[i].target);
+		uint64_t room = p->opt->clients == NULL ?
+					ports + 1 :
+					ports * (v4 ? c->n_pool_v4 : c->n_pool_v6);
+		if (c->copies > room) {
+			return refuse(error,
+				      "-n: %u copies of a session need more than the %llu ports "
+				      "that there are: use more addresses with -c",
+				      c->copies, (unsigned long long)room);
+		}
+	}
+	return 0;
+}
+
+static int make_clients(struct tc_plan *p, char *error)
+{
+	struct tc_core_config *c = &p->core;
+	c->copies = (uint32_t)p->opt->copies;
+	if (p->opt->clients != NULL) {
+		int rc = tc_clients_parse(p->opt->clients, &p->clients, error);
+		if (rc == 0) {
+			rc = check_clients(p, error);
+		}
+		if (rc < 0) {
+			return rc;
+		}
+		c->pool = p->clients.ips;
+		c->n_pool_v4 = p->clients.n_v4;
+		c->n_pool_v6 = p->clients.n_v6;
+	}
+	return check_copies(p, error);
+}
+
 static int make_filter(struct tc_plan *p, char *error)
 {
 	const struct tc_run_options *opt = p->opt;
@@ -307,9 +370,11 @@ static int make_memory(struct tc_plan *p, char *error)
 	}
 	size_t left = memory - p->ring_bytes;
 	left = left > PROCESS_BYTES ? left - PROCESS_BYTES : 0;
-	uint32_t sessions =
-		opt->sessions > 0 ? (uint32_t)opt->sessions : (uint32_t)(left / SESSION_BYTES);
-	if (left == 0 || tc_core_config_size(&p->core, sessions, left) < 0) {
+	size_t each = SESSION_BYTES + (size_t)(opt->copies - 1) * COPY_BYTES;
+	uint32_t sessions = opt->sessions > 0 ? (uint32_t)opt->sessions : (uint32_t)(left / each);
+	/* indices of copies are 32 bits wide, and half of them is more than any memory holds */
+	if (left == 0 || (uint64_t)sessions * (uint64_t)opt->copies > UINT32_MAX / 2 ||
+	    tc_core_config_size(&p->core, sessions, left) < 0) {
 		return refuse(error, "-m: %s is too little for %u sessions and a buffer of %s", all,
 			      sessions, tc_size_format((int64_t)p->ring_bytes, part));
 	}
@@ -353,7 +418,8 @@ static int make_core(struct tc_plan *p, char *error)
 			 strerror(errno));
 		return -EIO;
 	}
-	return make_memory(p, error);
+	int rc = make_clients(p, error);
+	return rc < 0 ? rc : make_memory(p, error);
 }
 
 int tc_plan_make(const struct tc_run_options *opt, struct tc_plan *ret_plan, char *ret_error)
@@ -392,6 +458,7 @@ void tc_plan_fini(struct tc_plan *plan)
 {
 	free(plan->input_text);
 	free(plan->filter);
+	tc_clients_fini(&plan->clients);
 	plan->input_text = NULL;
 	plan->filter = NULL;
 }

@@ -7,6 +7,7 @@
 #ifndef TC_TCPCOPY_PLAN_H
 #define TC_TCPCOPY_PLAN_H
 
+#include "cli/clients.h"
 #include "cli/hosts.h"
 #include "core/core.h"
 #include "tcpcopy/options.h"
@@ -25,7 +26,8 @@
  * @inputs:  devices, or files when .offline; owned with .input_text, where they lie
  * @filter:  pcap text, owned; NULL: none (offline without -F everything is read, and the maps decide)
  * @ring_bytes: of the capture; 0 where it has no buffer of ours
- * @core:    complete: its maps are those of this plan
+ * @clients: -c
+ * @core:    complete: its maps and its pool are those of this plan
  */
 struct tc_plan {
 	const struct tc_run_options *opt;
@@ -44,6 +46,7 @@ struct tc_plan {
 	char *filter;
 	bool own_filter;
 	size_t ring_bytes;
+	struct tc_clients clients;
 	struct tc_core_config core;
 };
 

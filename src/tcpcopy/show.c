@@ -32,6 +32,19 @@ static void show_maps(const struct tc_plan *p, FILE *to)
 	}
 }
 
+static void show_clients(const struct tc_plan *p, FILE *to)
+{
+	const struct tc_core_config *c = &p->core;
+	if (c->copies == 1 && p->opt->clients == NULL) {
+		return;
+	}
+	fprintf(to, HEAD "%u of each session", "copies", c->copies);
+	if (p->opt->clients != NULL) {
+		fprintf(to, ", from %u addresses", c->n_pool_v4 + c->n_pool_v6);
+	}
+	fprintf(to, ", ports %u to %u\n", c->alias_port_first, c->alias_port_last);
+}
+
 static int show_inputs(const struct tc_plan *p, FILE *to)
 {
 	int rc = 0;
@@ -135,6 +148,7 @@ static void show_pace(const struct tc_plan *p, FILE *to)
 int tc_show(const struct tc_plan *plan, FILE *to)
 {
 	show_maps(plan, to);
+	show_clients(plan, to);
 	int rc = show_inputs(plan, to);
 	rc = show_filter(plan, to) < 0 ? -EINVAL : rc;
 	rc = show_routes(plan, to) < 0 ? -EINVAL : rc;

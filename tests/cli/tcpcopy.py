@@ -61,9 +61,15 @@ WRONG = [
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -W --pace asap", "tcpcopy: -W means --pace timed: give one of them"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 --pace think --capture raw",
      "tcpcopy: --pace think needs the online server's packets, which --capture raw does not see"),
-    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 10.1.0.x", "tcpcopy: -c is not built yet: clients keep their own addresses"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 10.1.x.x",
+     "tcpcopy: -c: '10.1.x.x': no address: allowed are 10.1.0.5, 10.1.0.x, 10.1.0.0/16, and IPv6"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 2001:db8::/120", "tcpcopy: -c: there is no IPv4 address for the target 10.0.0.3"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 10.0.0.x", "tcpcopy: -c: 10.0.0.3 is a target: it does not answer itself"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H 10.1.0.1", "tcpcopy: -H is not built yet: clients keep their own addresses"),
-    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -n 2", "tcpcopy: -n is not built yet: each session is copied once"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -n 40000",
+     "tcpcopy: -n: 40000 copies of a session need more than the 31745 ports that there are: use more addresses with -c"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -n 40000 -c 10.1.0.1",
+     "tcpcopy: -n: 40000 copies of a session need more than the 31744 ports that there are: use more addresses with -c"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -f 2", "tcpcopy: -f is not built yet: clients keep their own ports"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -g", "tcpcopy: -g is not built yet: -r copies a fixed share"),
     ("genkey", "tcpcopy: genkey: a file is missing: tcpcopy genkey FILE"),
@@ -74,12 +80,13 @@ WRONG = [
 # Command lines that runbooks hold: they are understood, whether or not this host has the devices and routes.
 CLASSIC = [
     "-x 80-10.0.0.3:8080 -s 10.0.0.4",
+    "-x 80-10.0.0.3:8080 -s 10.0.0.4 -c 10.1.0.x",
     "-x 11311-10.100.10.31:11311 -s 10.100.10.32 -d",
     "-x 10.0.0.2:80-10.0.0.3:8080,443-10.0.0.3:8443 -s 10.0.0.4:36524,10.0.0.5",
     "-x 80-10.0.0.3:8080 -s 10.0.0.4 -i eth0 -F 'tcp and dst port 80'",
     "-x 80@00:13:21:B2:5E:42-10.0.0.3:8080@00:0F:1F:03:F2:E6 -s 10.0.0.4 -o eth1 -i eth0",
     "-x 80-10.0.0.3:8080 -s 10.0.0.4 -i a.pcap -a 2 -I 1000",
-    "-x 80-10.0.0.3:8080 -s 10.0.0.4 -p 36525 -n 1 -f 0 -r 50 -O -W -L -R 20 -t 60 -k 5 -m 64 -M 1500 -D 1460 -C 2 -U 32 "
+    "-x 80-10.0.0.3:8080 -s 10.0.0.4 -p 36525 -n 3 -f 0 -r 50 -O -W -L -R 20 -t 60 -k 5 -m 64 -M 1500 -D 1460 -C 2 -U 32 "
     "-B 8 -S 1500 -l x.log -d -P x.pid",
 ]
 
@@ -145,6 +152,14 @@ class CommandLines(unittest.TestCase):
         self.assertRegex(r.stdout, r"\nintercept  127\.0\.0\.3:36524, without a key\n           \[::1\]:7\n")
         self.assertRegex(r.stdout, r"\nmemory     64m: 16m for the capture, \d+ MB for \d+ sessions and \d+ chunks of bytes\n")
         self.assertIn("pace       timed, 12.5 % of the sessions, at most 1500ms behind", rows)
+
+    def test_a_dry_run_shows_the_addresses_that_copies_speak_from(self):
+        base = "-x 127.0.0.1:80-127.0.0.2:8080 -s 127.0.0.3 -i lo --dry-run "
+        for more, row in [("-n 2", "copies     2 of each session, ports 1024 to 32767"),
+                          ("-c 10.1.0.x,10.1.0.7", "copies     1 of each session, from 254 addresses, ports 1024 to 32767")]:
+            with self.subTest(more):
+                self.assertIn(row, self.run_program(base + more).stdout.splitlines())
+        self.assertNotIn("copies", self.run_program(base).stdout)
 
     def test_a_dry_run_tells_what_would_not_do_and_ends_with_1(self):
         base = "-x 127.0.0.1:80-127.0.0.2:8080 -s 127.0.0.3 --dry-run "

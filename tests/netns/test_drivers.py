@@ -539,10 +539,10 @@ def test_a_target_without_a_route_is_refused_at_the_start(net):
     assert probe.error.strip() == "no way to target '192.0.2.9': network is unreachable"
 
 
-def local_target(server, *args):
+def local_target(server, client, *args):
     with inside(A):
         listener = socket.create_server((server, 80))
-    probe = Probe("talk", "--device", "any", "--outgoing", "--filter", f"tcp and src host {server} and src port 80", "--target", server, "--client", "10.99.1.1", *args)
+    probe = Probe("talk", "--device", "any", "--outgoing", "--filter", f"tcp and src host {server} and src port 80", "--target", server, "--client", client, *args)
     if probe.proc.poll() is None:
         listener.settimeout(0.5)
         with contextlib.suppress(TimeoutError):
@@ -556,17 +556,17 @@ def local_target(server, *args):
 
 def test_a_target_on_this_host_is_reached_where_the_kernel_allows_it(net):
     sh(f"ip -n {A} route add 10.99.0.0/16 via 10.77.0.2")
-    assert local_target("10.77.0.1", "--bytes", 3000)[0] == said(3000)
-    assert local_target("10.77.0.1", "--bytes", 3000, "--kind", "raw")[0] == said(3000)
-    _, probe = local_target("127.0.0.1")
+    assert local_target("10.77.0.1", "10.99.2.1", "--bytes", 3000)[0] == said(3000)
+    assert local_target("10.77.0.1", "10.99.2.2", "--bytes", 3000, "--kind", "raw")[0] == said(3000)
+    _, probe = local_target("127.0.0.1", "10.99.2.3")
     assert probe.proc.returncode == 1 and "net.ipv4.conf.lo.route_localnet=1" in probe.error
     sh(f"ip netns exec {A} sysctl -qw net.ipv4.conf.lo.route_localnet=1")
-    assert local_target("127.0.0.1", "--bytes", 3000)[0] == said(3000)
+    assert local_target("127.0.0.1", "10.99.2.4", "--bytes", 3000)[0] == said(3000)
     sh(f"ip netns exec {A} sysctl -qw net.ipv4.conf.all.rp_filter=1")
-    _, probe = local_target("10.77.0.1")
+    _, probe = local_target("10.77.0.1", "10.99.2.5")
     assert probe.proc.returncode == 1 and "net.ipv4.conf.lo.rp_filter=2" in probe.error
     sh(f"ip netns exec {A} sysctl -qw net.ipv4.conf.lo.rp_filter=2")
-    assert local_target("10.77.0.1", "--bytes", 3000)[0] == said(3000)
+    assert local_target("10.77.0.1", "10.99.2.6", "--bytes", 3000)[0] == said(3000)
 
 
 def test_raw_sends_mark_their_packets_and_follow_its_rule(net):

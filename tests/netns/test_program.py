@@ -243,6 +243,25 @@ def test_a_file_on_stdin_is_replayed_faster_and_again():
         assert s.target.lines() == sorted([b"one", b"two", b"three", b"four"] * 3)
 
 
+def test_copies_and_clients_of_their_own_each_hear_their_answers():
+    with stage() as s:
+        s.pair.start_intercept()
+        tcpcopy = s.start("-n", "3", "-c", "10.1.0.192/28", "--json")
+        s.wait_connected(tcpcopy)
+        clients = [s.connect() for _ in range(4)]
+        for i, client in enumerate(clients):
+            s.say(client, b"one %d" % i, b"two %d" % i)
+        for client in clients:
+            client.close()
+        assert until(lambda: len(s.target.lines()) == 24, 5)
+        assert tcpcopy.stop() == 0
+        assert s.target.lines() == sorted(s.online.lines() * 3)
+        summary = json.loads(tcpcopy.output())
+        assert summary["sessions"]["ended"] == {"closed": 12}
+        assert summary["fidelity_percent"] == 100
+        assert summary["balance"] is True
+
+
 def test_it_steps_back_for_production():
     with stage() as s:
         s.pair.start()

@@ -40,6 +40,9 @@ static void note(struct sim *s, const struct sim_pkt *pkt)
 	if ((flags & TC_TCP_RST) != 0) {
 		c->rst_captured = true;
 	}
+	if (pkt->len > 0 || (flags & (TC_TCP_FIN | TC_TCP_RST)) != 0) {
+		c->said = tc_u32_max(c->said, pkt->offset + pkt->len);
+	}
 	if (!pkt->garbage && !sim_spans_add(&c->captured, pkt->offset, pkt->offset + pkt->len)) {
 		sim_fail(s, "model: too many gaps in what was captured");
 	}

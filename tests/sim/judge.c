@@ -91,8 +91,7 @@ static bool may_lag(const struct sim_params *p)
 static bool has_gap(const struct sim_conv *c)
 {
 	uint32_t end = sim_conv_captured(c);
-	uint32_t last = c->captured.n > 0 ? c->captured.at[c->captured.n - 1].to : 0;
-	return c->missed || last > end || end < c->limit;
+	return c->missed || c->said > end || end < c->limit;
 }
 
 /* For the capture this client has not gone: it never said so, or that was lost on the way. */
@@ -101,12 +100,12 @@ static bool is_open(const struct sim_conv *c)
 	return !c->fin_captured && !c->rst_captured;
 }
 
-static bool may_end(const struct sim *s, const struct sim_session *x)
+bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc_end end)
 {
 	const struct sim_params *p = &s->p;
 	const struct sim_conv *c = &s->convs[x->conv];
 	const struct sim_conn *conn = &s->slots[x->slot].conn;
-	switch (x->end) {
+	switch (end) {
 	case TC_END_CLOSED:
 		return c->fin_captured || p->hole > 0;
 	case TC_END_CLIENT_RST:
@@ -131,7 +130,8 @@ static bool may_end(const struct sim *s, const struct sim_session *x)
 	case TC_END_IDLE:
 		return p->idle_ms > 0;
 	case TC_END_REUSED:
-		return c->superseded;
+		/* a SYN that comes again after the capture missed the first one looks like a new connection */
+		return c->superseded || c->missed;
 	case TC_END_NO_ANSWERS:
 		return p->channel_down_ms > 0;
 	case TC_END_STOPPED:
@@ -207,7 +207,7 @@ static void judge_client_rst(struct sim *s, const struct sim_session *x)
 
 void sim_judge_end(struct sim *s, const struct sim_session *x)
 {
-	if (!may_end(s, x)) {
+	if (!sim_judge_may_end(s, x, x->end)) {
 		sim_fail(s, "session of client %u ended as '%s' without an excuse", x->conv,
 			 tc_end_name(x->end));
 		return;

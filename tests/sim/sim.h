@@ -136,6 +136,7 @@ struct sim_conv {
 	struct sim_timer online_timer;
 	/* the truth */
 	struct sim_spans captured;
+	uint32_t said; /* bytes that any captured packet speaks of, a FIN or RST behind them too */
 	bool syn_captured, accepted, fin_captured, rst_captured, missed;
 	bool superseded; /* the next conversation of its place has begun */
 	tc_time accepted_at, done_at;
@@ -319,6 +320,8 @@ void sim_watch_ack_due(struct sim *s, unsigned life);
 /** sim_judge_bound() - how long after a client was done its replicas may go on */
 tc_time sim_judge_bound(const struct sim *s);
 void sim_judge_end(struct sim *s, const struct sim_session *x);
+/** sim_judge_may_end() - has this session an excuse to end like that */
+bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc_end end);
 /** sim_judge_alive() - the bound has passed */
 void sim_judge_alive(struct sim *s);
 void sim_judge_all(struct sim *s);

@@ -458,25 +458,30 @@ static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slo
 	s->n_sessions++;
 }
 
-/* Which of the sessions of a tuple has ended: the oldest whose sums fit, since one that waits may end before it began. */
+/* Which of the sessions of a tuple has ended: the one that has it, or the oldest of those that wait for it. */
 static struct sim_session *ended_session(struct sim *s, const struct tc_out_session *out,
 					 uint16_t slot)
 {
-	struct sim_session *oldest = NULL;
+	struct sim_session *owner = NULL;
+	struct sim_session *waiting = NULL;
 	for (unsigned i = 0; i < s->n_sessions; i++) {
 		struct sim_session *x = &s->sessions[i];
 		if (x->slot != slot || x->end != TC_END_NONE) {
 			continue;
 		}
-		oldest = oldest != NULL ? oldest : x;
-		const struct sim_spans *seen = &s->convs[x->conv].captured;
-		uint32_t far = seen->n > 0 ? seen->at[seen->n - 1].to : 0;
-		if (out->delivered + out->lost == far &&
-		    (x->life != SIM_NONE || out->delivered == 0)) {
-			return x;
+		if (x->life != SIM_NONE) {
+			owner = owner != NULL ? owner : x;
+		} else {
+			bool better =
+				waiting == NULL || (!sim_judge_may_end(s, waiting, out->end) &&
+						    sim_judge_may_end(s, x, out->end));
+			waiting = better ? x : waiting;
 		}
 	}
-	return oldest;
+	bool spoke = owner != NULL && (s->lives[owner->life].rst || out->delivered > 0 ||
+				       out->turns > 0 || out->end == TC_END_CLOSED ||
+				       out->end == TC_END_TARGET_RST || out->end == TC_END_REFUSED);
+	return spoke || waiting == NULL ? owner : waiting;
 }
 
 void sim_watch_session(struct sim *s, const struct tc_out_session *out)

@@ -2,6 +2,8 @@
  * test_channel_io.c - the two ends of the channel against each other, and against those who do not keep to the rules
  *
  * The sockets are real (loopback), the time is not: each step is a millisecond, and limits are passed by adding to it.
+ *
+ * Length: one short test for each behaviour of two ends that only make sense together, on one small world.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * test_relay.c - flows, owners and queues of intercept's relay
+ *
+ * Length: one short test for each behaviour of one module, on one small world.
  */
 #include <stdarg.h>
 #include <stddef.h>
