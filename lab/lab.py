@@ -125,10 +125,10 @@ class Process:
 
 
 class Host:
-    """One network namespace; .ip is its address, without the length of the prefix."""
+    """One network namespace; .ip and .ip6 are its addresses, without the length of the prefix."""
 
     def __init__(self, lab, name):
-        self.lab, self.name, self.ip = lab, name, None
+        self.lab, self.name, self.ip, self.ip6 = lab, name, None, None
         self.ns = f"{PREFIX}-{os.getpid()}-{name}"
         lab.sh("ip", "netns", "add", self.ns)
         self.link("set", "lo", "up")
@@ -137,8 +137,13 @@ class Host:
         self.lab.sh("ip", "-n", self.ns, "link", *args)
 
     def address(self, device, address):
-        self.lab.sh("ip", "-n", self.ns, "address", "add", address, "dev", device)
-        self.ip = self.ip or address.split("/")[0]
+        """IPv4 or IPv6, with the length of its prefix; an IPv6 address is there at once, without a search for duplicates."""
+        six = ":" in address
+        self.lab.sh("ip", "-n", self.ns, "address", "add", address, "dev", device, *(["nodad"] if six else []))
+        if six:
+            self.ip6 = self.ip6 or address.split("/")[0]
+        else:
+            self.ip = self.ip or address.split("/")[0]
 
     def route(self, network, via):
         self.lab.sh("ip", "-n", self.ns, "route", "add", network, "via", via)
@@ -249,18 +254,20 @@ class Lab:
         self.hosts[name] = Host(self, name)
         return self.hosts[name]
 
-    def bridge(self, router, name, address):
-        """A switch inside the host router, which has this address on it."""
+    def bridge(self, router, name, *addresses):
+        """A switch inside the host router, which has these addresses on it."""
         router.link("add", name, "type", "bridge")
-        router.address(name, address)
+        for address in addresses:
+            router.address(name, address)
         router.link("set", name, "up")
 
-    def join(self, host, router, bridge, address, device="eth0"):
-        """Plug a device of host into a bridge of router."""
+    def join(self, host, router, bridge, *addresses, device="eth0"):
+        """Plug a device of host, with these addresses, into a bridge of router."""
         port = f"port-{host.name}"
         router.link("add", port, "type", "veth", "peer", "name", device, "netns", host.ns)
         router.link("set", port, "master", bridge, "up")
-        host.address(device, address)
+        for address in addresses:
+            host.address(device, address)
         host.link("set", device, "up")
 
     def _remove_abandoned(self):
@@ -299,26 +306,29 @@ class ThreeHosts:
             +--------+-- 10.1.0.1 router 10.2.0.1 -+---------+-----------+
 
     The target's route to the clients' network leads to the assistant, which forwards nothing: the target's answers to copied
-    connections end there.
+    connections end there. IPv6 is the same, in fd01::/64 and fd02::/64 with the same last numbers, in decimal.
     """
 
-    CLIENT_NET = "10.1.0.0/24"
+    CLIENT_NET, CLIENT_NET6 = "10.1.0.0/24", "fd01::/64"
 
     def __init__(self, lab, clients):
         self.lab = lab
         self.router = lab.host("router")
-        lab.bridge(self.router, "clients", "10.1.0.1/24")
-        lab.bridge(self.router, "servers", "10.2.0.1/24")
-        self.router.sysctl("net.ipv4.ip_forward=1")
+        lab.bridge(self.router, "clients", "10.1.0.1/24", "fd01::1/64")
+        lab.bridge(self.router, "servers", "10.2.0.1/24", "fd02::1/64")
+        self.router.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
         self.clients = [lab.host(f"client{i + 1}") for i in range(clients)]
         for i, client in enumerate(self.clients):
-            lab.join(client, self.router, "clients", f"10.1.0.{11 + i}/24")
+            lab.join(client, self.router, "clients", f"10.1.0.{11 + i}/24", f"fd01::{11 + i}/64")
             client.route("default", "10.1.0.1")
+            client.route("default", "fd01::1")
 
         self.online, self.target, self.assistant = (lab.host(name) for name in ("online", "target", "assistant"))
         for i, server in enumerate((self.online, self.target, self.assistant)):
-            lab.join(server, self.router, "servers", f"10.2.0.{2 + i}/24")
+            lab.join(server, self.router, "servers", f"10.2.0.{2 + i}/24", f"fd02::{2 + i}/64")
         self.online.route("default", "10.2.0.1")
+        self.online.route("default", "fd02::1")
         self.target.route(self.CLIENT_NET, self.assistant.ip)
-        self.assistant.sysctl("net.ipv4.ip_forward=0")
+        self.target.route(self.CLIENT_NET6, self.assistant.ip6)
+        self.assistant.sysctl("net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")

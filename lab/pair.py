@@ -31,11 +31,14 @@ def listens(process, port):
 
 
 class Pair:
-    """@net: ThreeHosts, with nginx at online:80 and target:8080; @tcpcopy, @intercept: further arguments"""
+    """Copies what comes to online:80 to target:8080, of @net: ThreeHosts.
 
-    def __init__(self, net, cpu, tcpcopy=(), intercept=()):
+    @tcpcopy, @intercept: further arguments; @maps: for -x, instead of IPv4 alone
+    """
+
+    def __init__(self, net, cpu, tcpcopy=(), intercept=(), maps=None):
         self.net, self.cpu = net, cpu
-        self.tcpcopy_args = ["-x", f"80-{net.target.ip}:8080", "-s", net.assistant.ip, *tcpcopy]
+        self.tcpcopy_args = ["-x", maps or f"80-{net.target.ip}:8080", "-s", net.assistant.ip, *tcpcopy]
         self.intercept_args = ["-i", "eth0", "-F", "tcp and src port 8080", *intercept]
         self.tcpcopy_command = "tcpcopy " + shlex.join(self.tcpcopy_args)
         self.intercept_command = "intercept " + shlex.join(self.intercept_args)

@@ -36,6 +36,7 @@ http {{
     default_type text/plain;
     server {{
         listen {ip}:{port} backlog=4096;
+        listen [{ip6}]:{port} backlog=4096;
         location / {{ return 200 "hello\\n"; }}
         location = /big {{ alias {folder}/big; }}
         {locations}
@@ -59,7 +60,7 @@ class Nginx:
     """nginx on a host, one process, with an access log for comparing."""
 
     def __init__(self, host, port, cpu, keep_bodies=False):
-        self.url = f"http://{host.ip}:{port}"
+        self.url, self.url6 = f"http://{host.ip}:{port}", f"http://[{host.ip6}]:{port}"
         self.folder = os.path.join(host.lab.folder, f"nginx-{host.name}")
         self.log = os.path.join(self.folder, "access.log")
         os.mkdir(self.folder)
@@ -72,7 +73,7 @@ class Nginx:
             f.truncate(BIG_BYTES)
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="ascii") as f:
-            f.write(CONFIG.format(modules=f"load_module {echo};" if echo else "", folder=self.folder, ip=host.ip, port=port,
+            f.write(CONFIG.format(modules=f"load_module {echo};" if echo else "", folder=self.folder, ip=host.ip, ip6=host.ip6, port=port,
                                   locations=locations))
         self.process = host.start(f"nginx-{host.name}", "nginx", "-e", "stderr", "-p", self.folder, "-c", config, cpu=cpu)
         if not until(lambda: os.path.exists(os.path.join(self.folder, "pid")) or not self.process.alive(), 10) \

@@ -130,14 +130,16 @@ static struct conn *place_for(struct tc_channel_server *s, const struct tc_ip *i
 			continue;
 		}
 		strangers++;
+		bool is_same = tc_ip_eq(&c->ip, ip);
+		same += is_same;
+		if (c->state == ASKED) {
+			continue; /* the program knows it already */
+		}
 		if (oldest == NULL || c->since < oldest->since) {
 			oldest = c;
 		}
-		if (tc_ip_eq(&c->ip, ip)) {
-			same++;
-			if (oldest_same == NULL || c->since < oldest_same->since) {
-				oldest_same = c;
-			}
+		if (is_same && (oldest_same == NULL || c->since < oldest_same->since)) {
+			oldest_same = c;
 		}
 	}
 	bool full = strangers >= TC_SERVER_STRANGERS || place == NULL;
@@ -281,7 +283,8 @@ void tc_channel_server_refuse(struct tc_channel_server *s, unsigned conn,
 
 void tc_channel_server_drop(struct tc_channel_server *s, unsigned conn, const char *why)
 {
-	if (conn_at(s, conn)->state == UP) {
+	enum state state = conn_at(s, conn)->state;
+	if (state == UP || state == ASKED) {
 		end_for(s, conn_at(s, conn), why);
 	}
 }
@@ -354,6 +357,9 @@ static bool take_event(struct tc_channel_server *s, struct conn *c, struct tc_se
 	}
 	if (c->state == UP && take_record(s, c, ev)) {
 		return true;
+	}
+	if (c->state == ASKED && c->ended) {
+		end_for(s, c, c->link.tls.why);
 	}
 	if (c->state == CLOSED) {
 		ev->kind = TC_SERVER_CLOSED;

@@ -94,7 +94,7 @@ bool tc_channel_server_next(struct tc_channel_server *s, struct tc_server_event 
 void tc_channel_server_welcome(struct tc_channel_server *s, unsigned conn);
 void tc_channel_server_refuse(struct tc_channel_server *s, unsigned conn,
 			      enum tc_channel_refusal code);
-/** tc_channel_server_drop() - close a peer's connection; @why is static. A TC_SERVER_CLOSED follows */
+/** tc_channel_server_drop() - close a connection after its hello. A TC_SERVER_CLOSED follows, with @why */
 void tc_channel_server_drop(struct tc_channel_server *s, unsigned conn, const char *why);
 
 /**

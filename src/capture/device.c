@@ -102,7 +102,7 @@ static int make_ring(struct tc_device *d, const struct tc_device_config *cfg)
 	return 0;
 }
 
-static int set_filter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error)
+int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error)
 {
 	struct tc_filter filter = { 0 };
 	int r = tc_filter_compile(cfg->filter, d->link, cfg->snap, cfg->tagged, &filter, ret_error);
@@ -156,7 +156,7 @@ static int set_up(struct tc_device *d, const struct tc_device_config *cfg, char 
 	if (r < 0) {
 		return r;
 	}
-	r = set_filter(d, cfg, ret_error);
+	r = tc_device_refilter(d, cfg, ret_error);
 	if (r < 0) {
 		return r;
 	}

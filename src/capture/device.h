@@ -83,6 +83,13 @@ int tc_device_open(const struct tc_device_config *cfg, struct tc_device *ret, ch
 void tc_device_close(struct tc_device *d);
 
 /**
+ * tc_device_refilter() - replace the filter; no packet is lost or seen twice by it
+ * @cfg: only .filter, .tagged and .snap count
+ * Return: 0 or -errno: the filter is as it was.
+ */
+int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error);
+
+/**
  * tc_device_next() - the next frame; no system call
  * @ret_frame: .data is valid until the next call; .at is the kernel's wall-clock stamp; .device is not set
  */

@@ -31,6 +31,8 @@ struct ring {
 	unsigned n_down; /* devices that are waited for */
 	int epoll_fd;	 /* over all devices, -1 when there is one */
 	bool headers_only;
+	bool tagged; /* of the filter, with .snap: for another one */
+	uint32_t snap;
 	bool was_empty;	   /* next() had nothing when it was last called */
 	tc_time errors_at; /* when sockets were last asked for errors */
 	tc_time revive_at; /* when lost devices are looked for next */
@@ -207,12 +209,11 @@ static int join(struct ring *r, char *ret_error)
 
 static int open_devices(struct ring *r, const struct tc_capture_ring_config *cfg, char *ret_error)
 {
-	uint32_t snap = cfg->snap != 0 ? cfg->snap : TC_FILTER_SNAP_ALL;
 	size_t bytes = cfg->bytes != 0 ? cfg->bytes : DEFAULT_BYTES;
 	struct tc_device_config dev = {
 		.filter = cfg->filter,
-		.tagged = !cfg->own_filter,
-		.snap = cfg->headers_only ? TC_FILTER_SNAP_HEADERS : snap,
+		.tagged = r->tagged,
+		.snap = r->snap,
 		.bytes = bytes / cfg->n_devices,
 		.timeout_ms = cfg->timeout_ms != 0 ? cfg->timeout_ms : DEFAULT_TIMEOUT_MS,
 		.outgoing = cfg->outgoing,
@@ -243,6 +244,10 @@ int tc_capture_ring_new(const struct tc_capture_ring_config *cfg, struct tc_capt
 	r->base.ops = &ring_ops;
 	r->epoll_fd = -1;
 	r->headers_only = cfg->headers_only;
+	r->tagged = !cfg->own_filter;
+	r->snap = cfg->headers_only ? TC_FILTER_SNAP_HEADERS :
+		  cfg->snap != 0    ? cfg->snap :
+				      TC_FILTER_SNAP_ALL;
 	tc_stamp_init(&r->stamp, cfg->clock);
 	r->errors_at = r->stamp.measured_at;
 	/* of the headers alone no datagram can be put together */
@@ -261,4 +266,15 @@ int tc_capture_ring_new(const struct tc_capture_ring_config *cfg, struct tc_capt
 	}
 	*ret = &r->base;
 	return 0;
+}
+
+int tc_capture_ring_refilter(struct tc_capture *c, const char *filter, char *ret_error)
+{
+	struct ring *r = of(c);
+	struct tc_device_config dev = { .filter = filter, .tagged = r->tagged, .snap = r->snap };
+	int err = 0;
+	for (unsigned i = 0; i < r->n_devices && err == 0; i++) {
+		err = tc_device_refilter(&r->devices[i], &dev, ret_error);
+	}
+	return err;
 }

@@ -52,4 +52,13 @@ struct tc_capture_ring_config {
 int tc_capture_ring_new(const struct tc_capture_ring_config *cfg, struct tc_capture **ret,
 			char *ret_error);
 
+/**
+ * tc_capture_ring_refilter() - replace the filter of a ring; what it does not match is not seen from now on
+ * @c:         made by tc_capture_ring_new()
+ * @filter:    pcap text; compiled here, which takes milliseconds
+ * @ret_error: TC_DRIVER_ERROR_MAX bytes
+ * Return: 0 or -errno. When it fails with several devices some of them may have the new filter.
+ */
+int tc_capture_ring_refilter(struct tc_capture *c, const char *filter, char *ret_error);
+
 #endif

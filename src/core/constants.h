@@ -54,6 +54,11 @@
 /* A server that speaks first is waited for at most so long: a slow SMTP banner, not a dead one */
 #define TC_GREETING_MAX (3 * TC_SEC)
 
+/* A turn that is late may run ahead of the report of an answer by this share of its lag ... */
+#define TC_AHEAD_LAG_SHARE 4
+/* ... while the target said something within so many answer times: a target that stalls is waited for */
+#define TC_AHEAD_PATIENCE 2
+
 /* --- streams --- */
 /* Gaps are the capture's when new bytes beyond keep coming for so long: five times a usual RTO of the client */
 #define TC_HOLE_BUSY TC_SEC

@@ -9,6 +9,11 @@
  *   - a limit has passed: four times the usual answer time of this session. After three limits in a row the target evidently
  *     does not answer (a subscription, a log stream), and time alone paces the rest.
  * Bytes are counted from the target's position when the turn's last byte was spoken, so that no error adds up over turns.
+ *
+ * A real client hears the answer itself; we hear a report of it, later by its way here. In a dialogue without pauses that would add up
+ * to a lag without bound. So a turn that is late may run ahead of the report: by a fourth of its lag, but never by more than the
+ * round-trip time, so that it does not reach the target before the answer is expected to have left it; and only as long as the
+ * target keeps answering. Then the answer that is still on its way is counted as if it were as long as the online server's.
  */
 #include "core/constants.h"
 #include "core/state.h"
@@ -25,16 +30,27 @@ static tc_time answer_limit(const struct tc_replica *r)
 			     TC_LIMIT_MAX);
 }
 
-/* When the target's answer to the present turn counts as complete. */
-static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r, tc_time now,
-			   const struct tc_turn *m, bool *ret_limit)
+/* Bytes of the answer to the present turn, so far. */
+static uint32_t answer_bytes(const struct tc_replica *r)
 {
-	uint32_t expected = (uint32_t)tc_seq_diff(m->ack, r->turn_ack);
-	uint32_t got = (uint32_t)tc_seq_diff(r->ep.rcv_nxt, r->ans_base);
+	int32_t n = tc_seq_diff(r->ep.rcv_nxt, r->ans_base);
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+static uint32_t online_bytes(const struct tc_replica *r, const struct tc_turn *m)
+{
+	return (uint32_t)tc_seq_diff(m->ack, r->turn_ack);
+}
+
+/* When the target's answer to the present turn counts as complete. */
+static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
+			   const struct tc_turn *m, tc_time now, enum tc_pace_why *ret_why)
+{
+	uint32_t got = answer_bytes(r);
 	tc_time sent = tc_stamp_past(r->ep.sent_at, now);
 	tc_time limit = sent + answer_limit(r);
-	*ret_limit = false;
-	if (got > 0 && (got >= expected || r->ep.fin_rcvd)) {
+	*ret_why = TC_PACE_ANSWERED;
+	if (got > 0 && (got >= online_bytes(r, m) || r->ep.fin_rcvd)) {
 		return tc_stamp_past(r->ans_last, now);
 	}
 	if (r->ep.fin_rcvd) {
@@ -48,14 +64,43 @@ static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r, 
 			return quiet;
 		}
 	}
-	*ret_limit = true;
+	*ret_why = TC_PACE_LIMIT;
 	return limit;
 }
 
-tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
-		     tc_time now, bool *ret_limit)
+/* When the turn may run ahead of the report, as far as is known now; TC_TIME_NEVER: not at all. */
+static tc_time ahead_at(const struct tc_replica *r, const struct tc_turn *m, tc_time now)
 {
-	*ret_limit = false;
+	if (r->turns == 0 || r->answer_us == 0 || r->limits > 0 || !tc_stamp_is_set(r->ans_last)) {
+		return TC_TIME_NEVER;
+	}
+	tc_time answer = (tc_time)r->answer_us * TC_US;
+	tc_time rtt = (tc_time)r->ep.srtt_us * TC_US;
+	if (now - tc_stamp_past(r->ans_last, now) > TC_AHEAD_PATIENCE * tc_time_max(answer, rtt)) {
+		return TC_TIME_NEVER;
+	}
+	tc_time expected = tc_stamp_past(r->ep.sent_at, now) + answer;
+	/* at t the turn is late by t - m->at, so that t = expected - (t - m->at) / 4 */
+	tc_time by_lag = expected - (expected - m->at) / (TC_AHEAD_LAG_SHARE + 1);
+	return tc_time_max(by_lag, expected - rtt);
+}
+
+static tc_time response_at(const struct tc_core *c, const struct tc_replica *r,
+			   const struct tc_turn *m, tc_time now, enum tc_pace_why *ret_why)
+{
+	tc_time at = answered_at(c, r, m, now, ret_why);
+	tc_time ahead = at <= now ? TC_TIME_NEVER : ahead_at(r, m, now);
+	if (ahead < at) {
+		*ret_why = TC_PACE_AHEAD;
+		at = ahead;
+	}
+	return tc_time_max(m->at, at);
+}
+
+tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
+		     tc_time now, enum tc_pace_why *ret_why)
+{
+	*ret_why = TC_PACE_ANSWERED;
 	switch (c->cfg.pace) {
 	case TC_PACE_ASAP:
 		return 0;
@@ -67,9 +112,9 @@ tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const 
 		if (r->timed) {
 			return m->at;
 		}
-		return answered_at(c, r, now, m, ret_limit) + (tc_time)m->think_us * TC_US;
+		return answered_at(c, r, m, now, ret_why) + (tc_time)m->think_us * TC_US;
 	case TC_PACE_RESPONSE:
-		return r->timed ? m->at : tc_time_max(m->at, answered_at(c, r, now, m, ret_limit));
+		return r->timed ? m->at : response_at(c, r, m, now, ret_why);
 	default:
 		return m->at;
 	}
@@ -82,46 +127,55 @@ static void sample(struct tc_replica *r, tc_time t)
 	r->answer_us += r->answer_us == 0;
 }
 
-void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
-		      bool by_limit, tc_time now)
+static void note_lag(struct tc_ledger *l, tc_time lag)
 {
-	r->turn_ack = m->ack;
-	bool paced = c->cfg.pace == TC_PACE_RESPONSE || c->cfg.pace == TC_PACE_THINK;
-	r->late_us = 0;
-	if (tc_stamp_is_set(r->ans_last)) {
-		if (r->turns > 0) {
-			sample(r,
-			       tc_stamp_past(r->ans_last, now) - tc_stamp_past(r->ep.sent_at, now));
-		}
-	} else if (by_limit && r->turns > 0) {
-		r->late_us = (uint32_t)((now - tc_stamp_past(r->ep.sent_at, now)) / TC_US);
+	unsigned bucket = 0;
+	while (bucket < TC_LAG_BUCKETS - 1 && lag / TC_US >= (tc_time)1 << bucket) {
+		bucket++;
 	}
-	r->limits = by_limit ? r->limits + 1 : 0;
-	c->ledger.turns_by_limit += by_limit;
-	if (paced && !r->timed && r->limits >= TC_LIMITS_IN_A_ROW) {
+	l->lag[bucket]++;
+}
+
+void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
+		      enum tc_pace_why why, tc_time now)
+{
+	tc_time sent = tc_stamp_past(r->ep.sent_at, now);
+	r->late_us = 0;
+	if (answer_bytes(r) > 0) {
+		if (r->turns > 0) {
+			sample(r, tc_stamp_past(r->ans_last, now) - sent);
+		}
+	} else if (why == TC_PACE_LIMIT && r->turns > 0) {
+		r->late_us = (uint32_t)((now - sent) / TC_US);
+	}
+	if (why == TC_PACE_AHEAD) {
+		r->ans_base = tc_seq_add(r->ans_base, online_bytes(r, m));
+		c->ledger.turns_ahead++;
+	} else {
+		r->ans_base = r->ep.rcv_nxt;
+	}
+	r->limits = why == TC_PACE_LIMIT ? r->limits + 1 : 0;
+	c->ledger.turns_by_limit += why == TC_PACE_LIMIT;
+	if (r->limits >= TC_LIMITS_IN_A_ROW && !r->timed) {
 		r->timed = true;
 		c->ledger.sessions_timed++;
 	}
-	tc_time lag = now > m->at ? (now - m->at) / TC_US : 0;
-	unsigned bucket = 0;
-	while (bucket < TC_LAG_BUCKETS - 1 && lag >= (tc_time)1 << bucket) {
-		bucket++;
-	}
-	c->ledger.lag[bucket]++;
+	note_lag(&c->ledger, tc_time_max(now - m->at, 0));
 	c->ledger.turns++;
 	r->turns++;
+	r->turn_ack = m->ack;
 }
 
 void tc_pace_on_spoken(struct tc_replica *r)
 {
-	r->ans_base = r->ep.rcv_nxt;
-	r->ans_last = TC_STAMP_NEVER;
+	r->ans_base = tc_seq_max(r->ans_base, r->ep.rcv_nxt);
 }
 
-void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, tc_time now)
+void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_time now)
 {
 	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
-	if (tc_stamp_is_set(r->ans_last)) {
+	uint32_t got = answer_bytes(r);
+	if (got > received) { /* it had begun before */
 		tc_time pause = now - tc_stamp_past(r->ans_last, now);
 		if (pause < TC_QUIET_MAX) {
 			t->max_pause = tc_time_max(t->max_pause, pause);

@@ -432,8 +432,8 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 		    tc_seq_lt(s->stream.end, m->pos)) {
 			break; /* the turn before it is still being spoken, or is not complete */
 		}
-		bool by_limit = false;
-		tc_time at = hurry ? now : tc_pace_gate(c, r, m, now, &by_limit);
+		enum tc_pace_why why = TC_PACE_ANSWERED;
+		tc_time at = hurry ? now : tc_pace_gate(c, r, m, now, &why);
 		if (now < at) {
 			*ret_next = at;
 			break;
@@ -441,7 +441,7 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 		if (s->has_fin && tc_seq_eq(m->pos, s->fin_pos)) {
 			r->turn_ack = m->ack; /* a FIN alone is not something said */
 		} else {
-			tc_pace_on_begin(c, r, m, by_limit, now);
+			tc_pace_on_begin(c, r, m, why, now);
 		}
 		r->next_turn = m->next;
 		tc_session_release(c, s, now);
@@ -489,7 +489,7 @@ static void begin_first(struct tc_core *c, const struct tc_session *s, struct tc
 	struct tc_turn first = { .pos = pos,
 				 .ack = r->turn_ack,
 				 .at = tc_stream_time(&s->stream, &c->chunks, pos) };
-	tc_pace_on_begin(c, r, &first, false, now);
+	tc_pace_on_begin(c, r, &first, TC_PACE_ANSWERED, now);
 }
 
 static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
@@ -628,7 +628,7 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 		learn_mss(c, r, backoff);
 	}
 	if (news.received > 0) {
-		tc_pace_on_heard(c, r, now);
+		tc_pace_on_heard(c, r, news.received, now);
 	}
 	if (r->ep.ack_due) {
 		hold_back(c, r, now);

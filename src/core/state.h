@@ -73,10 +73,10 @@ struct tc_replica {
 	uint32_t session;
 	uint32_t sibling;
 	uint32_t ready_next;
-	uint32_t next_turn;  /* the mark that it has not begun yet, TC_NIL for none */
-	tc_seq turn_ack;     /* of the turn that it speaks */
-	tc_seq ans_base;     /* rcv_nxt when the turn's last byte was spoken */
-	tc_stamp ans_last;   /* last new byte of the target in this turn */
+	uint32_t next_turn; /* the mark that it has not begun yet, TC_NIL for none */
+	tc_seq turn_ack;    /* of the turn that it speaks */
+	tc_seq ans_base; /* rcv_nxt when the turn's last byte was spoken; ahead of it for an answer that is on its way */
+	tc_stamp ans_last;   /* last new byte of the target */
 	tc_stamp hold_until; /* -R: a client further away would not have heard the answer yet */
 	tc_stamp drain_at;   /* ended by us then */
 	uint32_t answer_us;  /* smoothed answer time, 0: no sample */
@@ -255,16 +255,21 @@ bool tc_alias_pick(const struct tc_core *c, const struct tc_session *s, struct t
 		   uint32_t copy, tc_time now);
 
 /* core/pace.c */
-/** tc_pace_gate() - when the replica may begin the turn @m; @ret_limit: true when that is by limit, not by answer */
+enum tc_pace_why {
+	TC_PACE_ANSWERED, /* the target has answered the turn before, or need not */
+	TC_PACE_LIMIT,	  /* its answer takes too long */
+	TC_PACE_AHEAD,	  /* it is expected to have answered, and the turn is late */
+};
+/** tc_pace_gate() - when the replica may begin the turn @m, and why then; @m is its next one and all before is spoken */
 tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
-		     tc_time now, bool *ret_limit);
+		     tc_time now, enum tc_pace_why *ret_why);
 /** tc_pace_on_begin() - it begins @m now */
 void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
-		      bool by_limit, tc_time now);
+		      enum tc_pace_why why, tc_time now);
 /** tc_pace_on_spoken() - new bytes of the present turn are on their way */
 void tc_pace_on_spoken(struct tc_replica *r);
-/** tc_pace_on_heard() - the target said something new */
-void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, tc_time now);
+/** tc_pace_on_heard() - @received new bytes of the target were announced; they are in rcv_nxt already */
+void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_time now);
 
 /* core/reply.c */
 /** tc_reply_to() - an answer for a closed tuple; TC_DROP_NONE when it was expected */

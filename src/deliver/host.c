@@ -45,7 +45,7 @@ const char *tc_host_takes_local(const struct tc_ip *ip)
 	}
 	if (ip->b[12] == 127 && larger("/proc/sys/net/ipv4/conf/all/route_localnet",
 				       "/proc/sys/net/ipv4/conf/lo/route_localnet") == 0) {
-		return "net.ipv4.conf.lo.route_localnet=1";
+		return "net.ipv4.conf.all.route_localnet=1"; /* of the device that answers leave by, too */
 	}
 	return NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * intercept/intercept.c - the loop
  *
- * The filter follows the targets that tcpcopies name. Another filter is another capture: the new one is opened before the old one is
- * read to its end and closed, so that nothing is missed; what both have seen is told twice, which TCP does not mind.
+ * Without -F the filter follows the targets that tcpcopies name. A welcome promises that their answers are told from then on, so it is
+ * said when the filter is in place. Making one takes milliseconds, and a hello may come from anybody: so at most one is made in a second,
+ * and who comes in between is welcomed by the tick.
  */
 #include "intercept/intercept.h"
 
@@ -24,6 +25,7 @@
 #define PACKETS_MAX 4096
 #define EVENTS_MAX 1024
 #define TICK (1 * TC_SEC)
+#define FOLLOW_EVERY (1 * TC_SEC)
 #define SLOTS_MAX (1 + TC_RELAY_PEERS + TC_SERVER_STRANGERS)
 
 enum { ON_TERM, ON_INT, ON_USR1, ON_HUP, SIGNALS };
@@ -55,8 +57,9 @@ struct tc_intercept {
 	struct tc_relay *relay;
 
 	struct tc_capture *capture;
-	char *filter;		      /* its text; owned */
-	struct tc_capture_stats past; /* of captures that were replaced */
+	char *filter;	   /* its text; owned */
+	tc_time follow_at; /* no other filter before */
+	unsigned waiting;  /* peers that are to be welcomed when there is one; a set */
 	uint64_t kernel_drops_told;
 	uint32_t devices_down_told;
 
@@ -72,39 +75,20 @@ static tc_time clock_now(const struct tc_intercept *w)
 
 /* ---- capture ---- */
 
-static int open_capture(struct tc_intercept *w, const char *filter, struct tc_capture **ret,
-			char *error)
+static int open_capture(struct tc_intercept *w, char *error)
 {
 	const struct tc_intercept_options *opt = w->set->opt;
 	struct tc_capture_ring_config cfg = {
 		.devices = w->set->devices,
 		.n_devices = w->set->n_devices,
-		.filter = filter,
+		.filter = w->filter,
 		.own_filter = opt->filter != NULL,
 		.headers_only = true,
 		.bytes = (size_t)opt->buffer_bytes,
 		.timeout_ms = (unsigned)((opt->latency_ns + TC_MS - 1) / TC_MS),
 		.clock = w->clock,
 	};
-	return tc_capture_ring_new(&cfg, ret, error);
-}
-
-static void add_stats(struct tc_capture_stats *to, const struct tc_capture_stats *s)
-{
-	to->pkts += s->pkts;
-	to->bytes += s->bytes;
-	to->kernel_drops += s->kernel_drops;
-	to->wakeups += s->wakeups;
-	to->time_steps += s->time_steps;
-	for (unsigned i = 0; i < TC_DROP__N; i++) {
-		to->drops[i] += s->drops[i];
-	}
-}
-
-static void capture_stats(struct tc_intercept *w, struct tc_capture_stats *ret)
-{
-	w->capture->ops->stats(w->capture, ret);
-	add_stats(ret, &w->past);
+	return tc_capture_ring_new(&cfg, &w->capture, error);
 }
 
 static bool is_passed(const struct tc_intercept *w, const struct tc_ip *ip)
@@ -146,46 +130,34 @@ static bool drain(struct tc_intercept *w, tc_time now)
 	return true;
 }
 
-static void close_capture(struct tc_intercept *w)
-{
-	struct tc_capture_stats s;
-	w->capture->ops->stats(w->capture, &s);
-	add_stats(&w->past, &s);
-	tc_watch_fini(&w->capture_watch);
-	w->capture->ops->free(w->capture);
-	free(w->filter);
-}
-
-/* Capture what the targets that are known by now ask for. */
-static void follow_targets(struct tc_intercept *w, tc_time now)
+/* Capture the answers of the targets that are known by now; false when it is too early for another filter. */
+static bool follow_targets(struct tc_intercept *w, tc_time now)
 {
 	char *filter = NULL;
-	char error[TC_DRIVER_ERROR_MAX] = "out of memory";
-	struct tc_capture *capture;
+	char error[TC_DRIVER_ERROR_MAX];
 	if (w->set->opt->filter != NULL) {
-		return;
+		return true;
 	}
 	if (tc_targets_filter(&w->targets, w->set, &filter) < 0) {
-		TC_LOG_LIMITED(w->log, now, TC_LOG_ERROR, "%s", error);
-		return;
+		TC_LOG_LIMITED(w->log, now, TC_LOG_ERROR, "cannot make a filter: out of memory");
+		return true;
 	}
-	if (strcmp(filter, w->filter) == 0) {
+	bool same = strcmp(filter, w->filter) == 0;
+	if (same || now < w->follow_at) {
 		free(filter);
-		return;
+		return same;
 	}
-	if (open_capture(w, filter, &capture, error) < 0) {
-		TC_LOG_LIMITED(
-			w->log, now, TC_LOG_ERROR,
-			"cannot capture for all targets, the filter stays as it was: %s: see -F",
-			error);
+	w->follow_at = now + FOLLOW_EVERY;
+	if (tc_capture_ring_refilter(w->capture, filter, error) < 0) {
+		TC_LOG_LIMITED(w->log, now, TC_LOG_ERROR,
+			       "%s: not all targets are captured: see -F", error);
 		free(filter);
-		return;
+		return true;
 	}
-	(void)drain(w, now);
-	close_capture(w);
-	w->capture = capture;
+	free(w->filter);
 	w->filter = filter;
-	tc_log(w->log, TC_LOG_INFO, "capturing filter=\"%s\"", filter);
+	TC_LOG_LIMITED(w->log, now, TC_LOG_INFO, "capturing filter=\"%s\"", filter);
+	return true;
 }
 
 /* ---- tcpcopies ---- */
@@ -198,6 +170,19 @@ static bool is_any_here(const struct tc_intercept *w)
 		}
 	}
 	return false;
+}
+
+static void welcome_waiting(struct tc_intercept *w, tc_time now)
+{
+	if (w->waiting == 0 || !follow_targets(w, now)) {
+		return;
+	}
+	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
+		if ((w->waiting >> p & 1) != 0) {
+			tc_channel_server_welcome(w->server, w->conn_of[p]);
+		}
+	}
+	w->waiting = 0;
 }
 
 static void on_hello(struct tc_intercept *w, const struct tc_server_event *ev, tc_time now)
@@ -216,10 +201,9 @@ static void on_hello(struct tc_intercept *w, const struct tc_server_event *ev, t
 	}
 	w->conn_of[peer] = ev->conn;
 	w->peer_of[ev->conn] = peer;
-	/* a welcome promises that answers are told from now on */
 	tc_targets_set(&w->targets, peer, &ev->hello);
-	follow_targets(w, now);
-	tc_channel_server_welcome(w->server, ev->conn);
+	w->waiting |= 1u << peer;
+	welcome_waiting(w, now);
 	TC_LOG_LIMITED(w->log, now, TC_LOG_INFO,
 		       "a tcpcopy has come from=%s software=\"%s\" targets=%u authenticated=%s",
 		       tc_socket_text(&ev->ip, ev->port, from), ev->hello.software,
@@ -234,6 +218,7 @@ static void on_closed(struct tc_intercept *w, const struct tc_server_event *ev, 
 	w->peer_of[ev->conn] = TC_RELAY_PEERS;
 	if (peer < TC_RELAY_PEERS) {
 		w->conn_of[peer] = 0;
+		w->waiting &= ~(1u << peer);
 		tc_relay_on_gone(w->relay, peer, now);
 	}
 	if (ev->was_up) {
@@ -336,8 +321,9 @@ static void on_tick(struct tc_intercept *w, tc_time now)
 	struct tc_capture_stats s;
 	w->tick_at = now + TICK;
 	tc_relay_on_deadline(w->relay, now);
-	capture_stats(w, &s);
+	w->capture->ops->stats(w->capture, &s);
 	tell_losses(w, &s, now);
+	welcome_waiting(w, now);
 	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
 		if (w->conn_of[p] == 0) {
 			continue;
@@ -437,7 +423,7 @@ void tc_intercept_summary(struct tc_intercept *w, struct tc_summary *ret)
 				    .turns = w->turns,
 				    .passed = w->passed,
 				    .ignored = w->ignored };
-	capture_stats(w, &ret->capture);
+	w->capture->ops->stats(w->capture, &ret->capture);
 	tc_relay_stats(w->relay, &ret->relay);
 	tc_channel_server_stats(w->server, &ret->channel);
 }
@@ -549,8 +535,7 @@ static int open_first_capture(struct tc_intercept *w, char *error)
 	} else {
 		r = tc_targets_filter(&w->targets, w->set, &w->filter);
 	}
-	return r < 0 ? tc_driver_error(error, r, "cannot make a filter") :
-		       open_capture(w, w->filter, &w->capture, error);
+	return r < 0 ? tc_driver_error(error, r, "cannot make a filter") : open_capture(w, error);
 }
 
 int tc_intercept_new(const struct tc_intercept_settings *set, struct tc_log *log,

@@ -6,10 +6,20 @@
 #include "capture/filter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* No packet is that short: for a capture that is open, and proves that it can be, but has nothing to look for. */
 #define NOTHING "less 1"
+
+/*
+ * pcap's compiler takes seconds for hundreds of address and port pairs, and peers name them. So beyond a few the filter asks for the
+ * addresses and for the ports, not for the pairs; beyond more, for a range of ports and for any address. It lets through more than it
+ * must then, which the relay counts as stray; compiling takes 50 ms at most.
+ */
+#define PAIRS_MAX 16
+#define HOSTS_MAX 64
+#define RANGES_MAX 16
 
 void tc_targets_set(struct tc_targets *t, unsigned peer, const struct tc_channel_hello *hello)
 {
@@ -48,6 +58,94 @@ static void add_all(struct list *l, const struct tc_channel_target *t,
 	}
 }
 
+static int by_port(const void *a, const void *b)
+{
+	const struct tc_filter_target *x = a, *y = b;
+	return x->port - y->port;
+}
+
+static void print_ports(struct list *l, FILE *f)
+{
+	struct {
+		unsigned first, last;
+	} ranges[RANGES_MAX];
+	unsigned n = 0;
+	qsort(l->at, l->n, sizeof *l->at, by_port);
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct tc_filter_target *t = &l->at[i];
+		bool joins = n > 0 && (t->port <= ranges[n - 1].last + 1 || n == RANGES_MAX);
+		if (!joins) {
+			ranges[n].first = ranges[n].last = t->port;
+			n++;
+		}
+		if (t->port_last > ranges[n - 1].last) {
+			ranges[n - 1].last = t->port_last;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		fprintf(f, "%ssrc portrange %u-%u", i == 0 ? "(" : " or ", ranges[i].first,
+			ranges[i].last);
+	}
+	fputc(')', f);
+}
+
+static void print_hosts(const struct list *l, FILE *f)
+{
+	const struct tc_ip *hosts[HOSTS_MAX];
+	unsigned n = 0;
+	for (unsigned i = 0; i < l->n; i++) {
+		unsigned k = 0;
+		while (k < n && !tc_ip_eq(hosts[k], &l->at[i].ip)) {
+			k++;
+		}
+		if (k == HOSTS_MAX) {
+			return; /* any */
+		}
+		if (k == n) {
+			hosts[n++] = &l->at[i].ip;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		char text[TC_IP_TEXT_MAX];
+		fprintf(f, "%ssrc host %s", i == 0 ? " and (" : " or ",
+			tc_ip_format(hosts[i], text, sizeof text));
+	}
+	fputc(')', f);
+}
+
+static int coarse_text(struct list *l, char **ret_text)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	if (f == NULL) {
+		return -ENOMEM;
+	}
+	fputs("tcp and ", f);
+	print_ports(l, f);
+	print_hosts(l, f);
+	if (fclose(f) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	*ret_text = text;
+	return 0;
+}
+
+static int text_of(struct list *l, char **ret_text)
+{
+	if (l->n == 0) {
+		char *text = strdup(NOTHING);
+		if (text == NULL) {
+			return -ENOMEM;
+		}
+		*ret_text = text;
+		return 0;
+	}
+	return l->n <= PAIRS_MAX ? tc_filter_answers_text(l->at, l->n, ret_text) :
+				   coarse_text(l, ret_text);
+}
+
 int tc_targets_filter(const struct tc_targets *t, const struct tc_intercept_settings *s,
 		      char **ret_text)
 {
@@ -61,14 +159,7 @@ int tc_targets_filter(const struct tc_targets *t, const struct tc_intercept_sett
 			add_all(&l, &t->of[p][i], s);
 		}
 	}
-	int r = 0;
-	if (l.n > 0) {
-		r = tc_filter_answers_text(l.at, l.n, ret_text);
-	} else {
-		char *text = strdup(NOTHING);
-		r = text != NULL ? 0 : -ENOMEM;
-		*ret_text = text != NULL ? text : *ret_text;
-	}
+	int r = text_of(&l, ret_text);
 	free(l.at);
 	return r;
 }

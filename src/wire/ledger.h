@@ -45,6 +45,8 @@ struct tc_ledger {
 	/* what they said */
 	uint64_t turns;
 	uint64_t turns_by_limit; /* spoken because the target's answer took longer than the limit */
+	uint64_t
+		turns_ahead; /* spoken ahead of the report of the answer before, because they were late */
 	uint64_t sessions_timed; /* went on by time alone after limits in a row */
 	uint64_t lag[TC_LAG_BUCKETS];
 	uint64_t joined; /* sessions entered in the middle */

@@ -25,7 +25,7 @@ Stage = collections.namedtuple("Stage", "net online target pair watch")
 
 
 @contextlib.contextmanager
-def stage(clients=1, keep_bodies=False):
+def stage(clients=1, keep_bodies=False, maps="80-{target.ip}:8080"):
     """Three hosts with two nginx, a running pair, and a watch for packets of the copy on the clients' wire."""
     with Lab(print) as lab:
         net = ThreeHosts(lab, clients)
@@ -33,7 +33,7 @@ def stage(clients=1, keep_bodies=False):
         net.clients[-1].sysctl("net.ipv4.ip_local_port_range=20000 20511")
         online = Nginx(net.online, 80, SERVERS_CPU, keep_bodies)
         target = Nginx(net.target, 8080, SERVERS_CPU, keep_bodies)
-        pair = Pair(net, TOOLS_CPU)
+        pair = Pair(net, TOOLS_CPU, maps=maps.format(target=net.target))
         pair.start()
         watch = Watch(net.router, "clients", net.target.ip)
         yield Stage(net, online, target, pair, watch)
@@ -99,6 +99,16 @@ def test_bodies_larger_than_a_packet_arrive_byte_for_byte():
         digests = [tuple(hashlib.sha256(open(side.body, "rb").read()).digest() for side in pair) for pair in c.pairs]
         assert all(online == target for online, target in digests)
         assert len(set(digests)) == 16
+        assert_nothing_lost(s.pair.stop())
+
+
+def test_clients_of_both_families_are_copied_to_the_target_of_their_family():
+    with stage(clients=2, maps="80-{target.ip}:8080,80-[{target.ip6}]:8080") as s:
+        loads = [Wrk(s.net.clients[0], s.online.url6, "six", 4000, 20, SERVERS_CPU),
+                 Wrk(s.net.clients[1], s.online.url, "four", 4000, 20, SERVERS_CPU)]
+        assert [load.finish(30)["errors"] for load in loads] == [0, 0]
+        assert_equal_logs(s, 8000)
+        assert sum(r.client.startswith("fd01:") for r in s.target.requests()) == 4000
         assert_nothing_lost(s.pair.stop())
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * tests/netns/test_drivers.c - drives one capture or deliver driver from the command line, for test_drivers.py
  *
- *     capture   print each captured packet as a line; --seconds long
+ *     capture   print each captured packet as a line, until standard input is closed and nothing more has come for 100 ms, or
+ *               --seconds long
  *     talk      be a client of --target: handshake, --bytes of payload in one segment, close
  *     syn       send a SYN each 100 ms for --seconds; print what the driver says about it
  *
@@ -21,6 +22,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CLIENT_PORT 40000
 #define CLIENT_ISN 1000u
@@ -133,16 +135,19 @@ static void print_deliver_stats(struct tc_deliver *d)
 	       s.segments, s.pkts, s.bytes, s.calls, s.errors, s.no_neighbor);
 }
 
-static void wait_for(const struct tc_wait *w, tc_time until)
+/* Wait for the driver, and if @more for it, too; returns whether @more has something */
+static bool wait_for(const struct tc_wait *w, int more, tc_time until)
 {
-	tc_time t = now();
-	tc_time left = tc_time_min(w->deadline, until) - t;
-	struct pollfd p = { w->fd, (short)((w->read ? POLLIN : 0) | (w->write ? POLLOUT : 0)), 0 };
+	tc_time left = tc_time_min(w->deadline, until) - now();
+	struct pollfd p[] = {
+		{ w->fd, (short)((w->read ? POLLIN : 0) | (w->write ? POLLOUT : 0)), 0 },
+		{ more, POLLIN, 0 },
+	};
 	struct timespec ts = { 0 };
 	if (left > 0) {
 		ts = (struct timespec){ left / TC_SEC, left % TC_SEC };
 	}
-	(void)ppoll(&p, 1, &ts, NULL);
+	return ppoll(p, 2, &ts, NULL) > 0 && p[1].revents != 0;
 }
 
 static int open_capture(const struct options *o, struct tc_capture **ret, char *error)
@@ -217,6 +222,7 @@ static void run_capture(const struct options *o, struct tc_capture *c)
 		sleep_ms(o->sleep_ms);
 	}
 	uint64_t wakes = 0;
+	int more = STDIN_FILENO;
 	while (now() < end && !c->ops->is_done(c)) {
 		struct tc_wait w;
 		struct tc_packet pkt;
@@ -224,13 +230,19 @@ static void run_capture(const struct options *o, struct tc_capture *c)
 		tc_time t = now();
 		while (c->ops->next(c, t, &pkt)) {
 			print_packet(&pkt, t);
+			if (more < 0) {
+				end = t + 100 * TC_MS;
+			}
 		}
 		while (c->ops->next_event(c, t, &ev)) {
 			printf("loss count=%" PRIu64 "\n", ev.count);
 		}
 		fflush(stdout);
 		c->ops->wait(c, &w);
-		wait_for(&w, end);
+		if (wait_for(&w, more, end)) {
+			more = -1;
+			end = now() + 100 * TC_MS;
+		}
 		wakes++;
 	}
 	printf("done wakes=%" PRIu64 " damage=%d\n", wakes,
@@ -257,7 +269,7 @@ static void serve(struct tc_deliver *d, tc_time until)
 	while (now() < until) {
 		struct tc_wait w;
 		d->ops->wait(d, &w);
-		wait_for(&w, until);
+		(void)wait_for(&w, -1, until);
 		d->ops->on_ready(d, now());
 		print_events(d);
 		fflush(stdout);
@@ -309,7 +321,7 @@ static bool hear(struct tc_capture *c, uint8_t flags, struct tc_packet *ret_pkt)
 		}
 		struct tc_wait w;
 		c->ops->wait(c, &w);
-		wait_for(&w, end);
+		(void)wait_for(&w, -1, end);
 	}
 	return false;
 }
@@ -527,7 +539,7 @@ int main(int argc, char **argv)
 	struct options o = { .kind = "default",
 			     .port = 80,
 			     .cut = 1448,
-			     .seconds = 1,
+			     .seconds = 20,
 			     .speed = 1,
 			     .gap_ms = -1,
 			     .passes = 1 };

@@ -151,6 +151,20 @@ def test_each_tcpcopy_is_told_its_own_and_a_second_target_is_captured_too():
         assert heard(two, 1)[0].target == "10.2.0.33"
 
 
+def test_many_targets_get_a_filter_that_is_made_quickly_and_only_once_a_second():
+    with stage() as s:
+        s.start("-i", "eth0")
+        began = time.monotonic()
+        peers = [s.peer(i, target=f"10.2.0.{40 + i}", up=False) for i in range(1, 13)]
+        for p in peers:
+            assert until(lambda p=p: "up" in p.output().splitlines(), 5)
+        assert time.monotonic() - began < 6
+        for i, p in enumerate(peers, 1):
+            s.accept(i, 5000, target=f"10.2.0.{40 + i}")
+            heard(p, 1)
+        assert s.intercept.errors().count("capturing filter=") < 6
+
+
 def test_ipv6_and_vlan_tags_and_padded_frames_are_understood():
     with stage() as s:
         s.start("-i", "eth0")

@@ -234,6 +234,7 @@ static void scene_reuse(struct sim_params *p, struct sim_rng *r)
 	p->turns = sim_rng_range(r, 1, 2);
 	p->req_max = sim_rng_log(r, 1, 2000);
 	p->think_us = sim_rng_log(r, 1, 5000);
+	p->client_dup = 0; /* a copy of an old SYN behind a new one: nobody could tell */
 	p->ret_stale = PICK(r, 0, 0, 100);
 	p->overlap_ms = PICK(r, 100, 100, 0, 1000);
 }

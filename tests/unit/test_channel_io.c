@@ -33,6 +33,7 @@ struct world {
 	uint16_t port;
 	bool server_stopped;
 	bool refuse_all;
+	bool undecided; /* let those who said hello wait */
 	/* what the server told */
 	unsigned hellos;
 	unsigned conn; /* of the last hello */
@@ -114,6 +115,9 @@ static void on_event(struct world *w, const struct tc_server_event *ev)
 		w->hellos++;
 		w->conn = ev->conn;
 		w->hello = ev->hello;
+		if (w->undecided) {
+			break;
+		}
 		if (w->refuse_all) {
 			tc_channel_server_refuse(w->server, ev->conn, TC_CHANNEL_REFUSE_BUSY);
 		} else {
@@ -905,6 +909,37 @@ there_are_places_for_so_many_peers_and_one_that_is_dropped_leaves_its_place(void
 	end(&w);
 }
 
+static void a_hello_may_wait_for_its_answer_and_its_sender_may_go_meanwhile(void **state)
+{
+	(void)state;
+	struct world w = make(NULL, NULL);
+	w.undecided = true;
+	UNTIL(&w, w.hellos == 1);
+	for (unsigned i = 0; i < 500; i++) {
+		step(&w);
+	}
+	assert_int_equal(w.closed, 0);
+	tc_channel_server_welcome(w.server, w.conn);
+	UNTIL(&w, is_up(&w));
+
+	struct raw *r = raw_new(&w, NULL);
+	uint8_t hello[2000];
+	raw_send(r, hello, hello_batch(hello, sizeof hello, 5));
+	UNTIL(&w, w.hellos == 2);
+	raw_free(r);
+	UNTIL(&w, w.closed == 1);
+	assert_int_equal(server_stats(&w).up, 1);
+
+	r = raw_new(&w, NULL);
+	raw_send(r, hello, hello_batch(hello, sizeof hello, 5));
+	UNTIL(&w, w.hellos == 3);
+	tc_channel_server_drop(w.server, w.conn, "replaced");
+	UNTIL(&w, w.closed == 2);
+	assert_string_equal(w.closed_text, "replaced");
+	raw_free(r);
+	end(&w);
+}
+
 static void batches_that_come_in_single_bytes_are_put_together(void **state)
 {
 	(void)state;
@@ -1001,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_does_not_read_only_stops_itself),
 		cmocka_unit_test(
 			there_are_places_for_so_many_peers_and_one_that_is_dropped_leaves_its_place),
+		cmocka_unit_test(a_hello_may_wait_for_its_answer_and_its_sender_may_go_meanwhile),
 		cmocka_unit_test(batches_that_come_in_single_bytes_are_put_together),
 		cmocka_unit_test(a_port_that_is_taken_is_said_with_its_remedy),
 		cmocka_unit_test(all_addresses_of_both_families_are_listened_on),
