@@ -258,20 +258,11 @@ static void remember(struct tc_core *c, const struct tc_replica *r, const struct
 	tc_closeds_add(&c->closeds, &closed, now);
 }
 
-static bool is_complete(const struct tc_session *s, enum tc_end end, uint64_t lost)
+/* A connection that the target never accepted is not complete, even if its client said nothing. */
+static bool is_complete(const struct tc_session *s, const struct tc_replica *r, uint64_t lost)
 {
-	switch (end) { /* nothing was ever said to the target, so that nothing lost says little */
-	case TC_END_REFUSED:
-	case TC_END_NO_SYN_ACK:
-	case TC_END_NO_ANSWERS:
-	case TC_END_NO_ROOM:
-	case TC_END_NO_TUPLE:
-	case TC_END_SHED:
-	case TC_END_BUG:
-		return false;
-	default:
-		return lost == 0 && !tc_stream_has_gap(&s->stream);
-	}
+	bool accepted = !r->waiting && r->ep.syns > 0 && r->ep.state != TC_TCP_SYN_SENT;
+	return accepted && lost == 0 && r->end != TC_END_BUG && !tc_stream_has_gap(&s->stream);
 }
 
 static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
@@ -284,7 +275,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	c->ledger.lost[end] += lost;
 	c->ledger.ended[end]++;
 	c->ledger.live--;
-	if (is_complete(s, end, lost)) {
+	if (is_complete(s, r, lost)) {
 		c->ledger.complete++;
 		s->complete++;
 	}
@@ -358,7 +349,8 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 /* We end it: by a reset where the target knows of it. */
 static void reset(struct tc_replica *r, enum tc_end end)
 {
-	r->end = (uint8_t)end;
+	bool unanswered = !r->waiting && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0;
+	r->end = (uint8_t)(unanswered && end == TC_END_REUSED ? TC_END_NO_SYN_ACK : end);
 	if (!r->waiting && r->ep.syns > 0 && r->ep.state != TC_TCP_TIME_WAIT &&
 	    r->ep.state != TC_TCP_CLOSED) {
 		tc_endpoint_reset(&r->ep);
