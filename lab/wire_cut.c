@@ -102,7 +102,7 @@ void wire_cut_write(const struct wire_cut *c, uint8_t *buf, struct virtio_net_hd
 	memcpy(buf + c->payload_at, from + c->payload_at + c->offset, n);
 	write_ip(c, ip, c->tcp_at - c->ip_at + tcp_len);
 	tc_put_be32(tcp + 4, tc_get_be32(tcp + 4) + c->offset);
-	tcp[13] &= last ? 0xff : (uint8_t)~(TC_TCP_FIN | TC_TCP_PSH);
+	tcp[13] &= last ? 0xff : (uint8_t) ~(TC_TCP_FIN | TC_TCP_PSH);
 	tcp[13] &= c->parts == 0 ? 0xff : (uint8_t)~TC_TCP_CWR;
 	tc_put_be16(tcp + TCP_CHECKSUM_AT, pseudo_sum(c, ip, tcp_len));
 	*ret_head = (struct virtio_net_hdr){

@@ -25,11 +25,10 @@
 /* An older stamp than this is not one of this clock */
 #define STAMP_AGE_MAX TC_SEC
 
-/** struct read - one frame; @room lies before it, for a tag */
+/** struct read - one frame, with room for a tag before it */
 struct read {
 	struct virtio_net_hdr head;
-	uint8_t room[TAG_BYTES];
-	uint8_t frame[WIRE_FRAME_MAX];
+	uint8_t frame[TAG_BYTES + WIRE_FRAME_MAX];
 	/* struct cmsghdr is what the kernel writes here */
 	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct timespec)) +
 						 CMSG_SPACE(sizeof(struct tpacket_auxdata))];
@@ -83,8 +82,8 @@ static int bind_socket(const struct wire_port *p)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = p->ifindex,
 	};
-	if (setsockopt(p->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
-		       sizeof promiscuous) < 0 ||
+	if (setsockopt(p->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) <
+		    0 ||
 	    bind(p->fd, (const struct sockaddr *)&here, sizeof here) < 0) {
 		return -errno;
 	}
@@ -106,7 +105,7 @@ static void prepare_reads(struct wire_port_batch *b)
 	for (unsigned i = 0; i < READS; i++) {
 		struct read *r = &b->reads[i];
 		r->iov[0] = (struct iovec){ &r->head, sizeof r->head };
-		r->iov[1] = (struct iovec){ r->frame, sizeof r->frame };
+		r->iov[1] = (struct iovec){ r->frame + TAG_BYTES, WIRE_FRAME_MAX };
 		b->in[i].msg_hdr = (struct msghdr){ .msg_iov = r->iov, .msg_iovlen = 2 };
 	}
 }
@@ -175,16 +174,15 @@ static bool read_batch(struct wire_port *p)
 	return n > 0;
 }
 
-/* Put the tag back where it was, behind the two addresses. @head: its offsets count from the frame's beginning */
-static uint8_t *put_tag(struct read *r, const struct tpacket_auxdata *aux)
+/* Put the tag back where it was, behind the two addresses: the frame begins in the room then. */
+static void put_tag(struct read *r, const struct tpacket_auxdata *aux)
 {
-	uint8_t *frame = r->frame - TAG_BYTES;
+	uint8_t *frame = r->frame;
 	bool has_type = aux->tp_status & TP_STATUS_VLAN_TPID_VALID;
-	memmove(frame, r->frame, 2 * ETH_ALEN);
+	memmove(frame, r->frame + TAG_BYTES, 2 * ETH_ALEN);
 	tc_put_be16(frame + 2 * ETH_ALEN, has_type ? aux->tp_vlan_tpid : ETH_P_8021Q);
 	tc_put_be16(frame + 2 * ETH_ALEN + 2, aux->tp_vlan_tci);
 	r->head.csum_start = (uint16_t)(r->head.csum_start + TAG_BYTES);
-	return frame;
 }
 
 static tc_time stamp_of(const struct wire_port_batch *b, const struct timespec *ts)
@@ -197,7 +195,7 @@ static tc_time stamp_of(const struct wire_port_batch *b, const struct timespec *
 static void take_read(const struct wire_port_batch *b, struct read *r, struct msghdr *msg,
 		      uint32_t len, struct wire_frame *ret_frame)
 {
-	uint8_t *frame = r->frame;
+	uint32_t room = TAG_BYTES;
 	ret_frame->at = b->read_at;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
 		struct timespec ts;
@@ -208,12 +206,13 @@ static void take_read(const struct wire_port_batch *b, struct read *r, struct ms
 		} else if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
 			memcpy(&aux, CMSG_DATA(c), sizeof aux);
 			if (aux.tp_status & TP_STATUS_VLAN_VALID) {
-				frame = put_tag(r, &aux);
+				put_tag(r, &aux);
+				room = 0;
 			}
 		}
 	}
 	ret_frame->head = r->head;
-	ret_frame->data = (struct tc_view){ frame, len + (size_t)(r->frame - frame) };
+	ret_frame->data = (struct tc_view){ r->frame + room, len + TAG_BYTES - room };
 }
 
 bool wire_port_next(struct wire_port *p, struct wire_frame *ret_frame)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # c-files.sh - list our C files, for the formatter and its lint
-for dir in src tests bpf bench modules include packaging; do
+for dir in src tests bpf bench lab modules include packaging; do
 	[ ! -d "$dir" ] || find "$dir" -name '*.[ch]'
 done

@@ -122,6 +122,13 @@ static bool sack_says_lost(const struct tc_endpoint *ep, const struct tc_board *
 	       (b->n >= TC_DUP_ACKS || b->bytes > (TC_DUP_ACKS - 1) * (uint32_t)ep->cut);
 }
 
+/* RFC 5681 (4): of all that was sent and is not acknowledged, reported or not. */
+static uint32_t half_of_flight(const struct tc_endpoint *ep)
+{
+	uint32_t flight = (uint32_t)tc_seq_diff(ep->snd_nxt, ep->snd_una);
+	return tc_u32_max(flight / 2, 2 * (uint32_t)ep->cut);
+}
+
 void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, unsigned n)
 {
 	const struct tc_board *b = tc_endpoint_board(ep, env);
@@ -143,8 +150,7 @@ void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, uns
 		return;
 	}
 	env->ledger->fast_retransmits++;
-	uint32_t pipe = tc_recovery_pipe(ep, env);
-	ep->ssthresh = tc_u32_max(pipe / 2, 2 * (uint32_t)ep->cut);
+	ep->ssthresh = half_of_flight(ep);
 	ep->cwnd = ep->ssthresh + (ep->has_sack ? 0 : TC_DUP_ACKS * (uint32_t)ep->cut);
 	ep->recover = ep->snd_nxt;
 	ep->in_recovery = true;
@@ -158,7 +164,7 @@ void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env)
 {
 	env->ledger->rtos++;
 	if (ep->backoff == 0) {
-		ep->ssthresh = tc_u32_max(tc_recovery_pipe(ep, env) / 2, 2 * (uint32_t)ep->cut);
+		ep->ssthresh = half_of_flight(ep);
 	}
 	tc_endpoint_back_off(ep);
 	ep->cwnd = ep->cut;

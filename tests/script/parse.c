@@ -405,6 +405,8 @@ static void set(struct cursor *c, struct script *s)
 		cfg->whole_only = true;
 	} else if (take(c, "channel down")) {
 		cfg->channel = false;
+	} else if (take(c, "joined-at")) {
+		s->joined_at = (uint32_t)decimal(c);
 	} else if (take(c, "family 6")) {
 		s->v6 = true;
 	} else {

@@ -672,6 +672,9 @@ static void begin(struct run *r, struct tc_core_config *cfg, void **ret_mem)
 		abort();
 	}
 	memset(*ret_mem, 0, n);
+	for (unsigned i = 0; i < SCRIPT_CONNS; i++) {
+		r->conns[i].client_isn = r->s->joined_at - 1;
+	}
 	r->now = r->line_at = BEGIN;
 	r->core = tc_core_init(*ret_mem, cfg, r->now);
 }

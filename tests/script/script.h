@@ -101,6 +101,7 @@ struct script {
 	unsigned n_items;
 	struct script_item items[SCRIPT_ITEMS];
 	bool v6;
+	uint32_t joined_at; /* first byte of a session whose SYN was not seen */
 	struct tc_core_config cfg;
 };
 
