@@ -289,6 +289,7 @@ bool tc_route_text(const struct tc_route *r, unsigned i, char *buf, size_t n)
 	if (if_indextoname((unsigned)p->hop.ifindex, name) == NULL) {
 		name[0] = '?';
 	}
+	bool has_neighbor = p->asks || p->fixed_dst;
 	if (p->hop.has_mac) {
 		format_mac(p->hop.dst_mac, mac, sizeof mac);
 	}
@@ -296,8 +297,7 @@ bool tc_route_text(const struct tc_route *r, unsigned i, char *buf, size_t n)
 		       tc_ip_eq(&p->ip, &p->next_hop) ? "" : " via ",
 		       tc_ip_eq(&p->ip, &p->next_hop) ? "" :
 							tc_ip_format(&p->next_hop, via, sizeof via),
-		       name, p->hop.link_bytes > 0 ? " lladdr " : "",
-		       p->hop.link_bytes > 0 ? mac : "", p->hop.mtu);
+		       name, has_neighbor ? " lladdr " : "", has_neighbor ? mac : "", p->hop.mtu);
 	return true;
 }
 

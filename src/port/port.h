@@ -34,7 +34,7 @@ struct tc_capture_stats {
 	uint64_t kernel_drops;	    /* frames that matched and that the kernel could not keep */
 	uint64_t wakeups;	    /* how often the reader had to be woken */
 	uint64_t drops[TC_DROP__N]; /* frames that were no usable TCP packet, by reason */
-	uint64_t time_steps;	    /* the clock of the stamps was set, or a file's times went back */
+	uint64_t time_steps; /* the clock of the stamps was set, or a file's times went back */
 	uint32_t ring_used_permille; /* fill of the ring now */
 	uint32_t devices_down;	     /* devices that are down now and waited for */
 };

@@ -145,6 +145,12 @@ static json_t *answers(const struct tc_report *r)
 	return with(o, "drops", by_drop(r->ledger.answer_drops));
 }
 
+static json_t *loop(const struct tc_report *r)
+{
+	return numbers(FIELDS({ "turns", r->loop_turns }, { "full", r->loop_full },
+			      { "announcements_lost", r->announcements_lost }));
+}
+
 static json_t *balance(const struct tc_ledger *l)
 {
 	const char *wrong = tc_ledger_balance(l);
@@ -165,6 +171,7 @@ int tc_report_json(const struct tc_report *r, FILE *to)
 	o = with(o, "capture", capture(&r->capture));
 	o = with(o, "deliver", deliver(r));
 	o = with(o, "answers", answers(r));
+	o = with(o, "loop", loop(r));
 	o = with(o, "bugs", number(l->bugs));
 	o = with(o, "balance", balance(l));
 	if (o == NULL) {

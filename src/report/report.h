@@ -19,6 +19,8 @@
  * @version:    of the program
  * @elapsed:    since the start
  * @final:      the end: what is still held counts as not delivered. Otherwise it may yet be, and is left out of the fidelity
+ * @loop_turns, @loop_full, @announcements_lost: of the engine: turns of its loop, those that left work for the next one, and
+ *              announcements that no channel had room for
  * @channels:   one line for each channel ("10.0.0.4:36524: connected"); NULL when there are none
  */
 struct tc_report {
@@ -29,6 +31,9 @@ struct tc_report {
 	struct tc_capture_stats capture;
 	struct tc_deliver_stats deliver;
 	struct tc_answers_stats answers;
+	uint64_t loop_turns;
+	uint64_t loop_full;
+	uint64_t announcements_lost;
 	const char *const *channels;
 	unsigned n_channels;
 };

@@ -58,6 +58,11 @@ static void fill_report(struct tc_worker *w, bool final, struct tc_report *ret)
 	*ret = (struct tc_report){ .version = TC_VERSION,
 				   .elapsed = clock_now(w) - w->begin,
 				   .final = final };
+	struct tc_engine_stats loop;
+	tc_engine_stats(w->engine, &loop);
+	ret->loop_turns = loop.turns;
+	ret->loop_full = loop.full_turns;
+	ret->announcements_lost = loop.announce_full;
 	tc_core_ledger(tc_engine_core(w->engine), &ret->ledger);
 	d->capture->ops->stats(d->capture, &ret->capture);
 	d->deliver->ops->stats(d->deliver, &ret->deliver);

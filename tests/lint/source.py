@@ -113,7 +113,32 @@ def includes(root, *table):
                     yield f"{name}:{i}: {'the relay' if relay else folder} may not see {prefix}/"
 
 
-CHECKS = {f.__name__: f for f in (ascii, conditionals, includes, length, outside, spdx)}
+def rules(root):
+    """doc/session.md: each rule has a script, each script is some rule's, and each is run."""
+    folder = os.path.join(root, "tests", "script")
+    scripts = {name.removesuffix(".script") for name in os.listdir(folder) if name.endswith(".script")}
+    with open(os.path.join(folder, "meson.build"), encoding="utf-8") as f:
+        run = set(re.findall(r"^  '([\w-]+)',$", f.read(), re.M))
+    named = set()
+    with open(os.path.join(root, "doc", "session.md"), encoding="utf-8") as f:
+        in_table = False
+        for i, line in enumerate(f, 1):
+            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+            in_table = line.startswith("|") and (in_table or cells == ["rule", "source", "script"])
+            if not in_table or cells[0] in ("rule", "---"):
+                continue
+            found = re.fullmatch(r"`([\w-]+)`", cells[-1])
+            if len(cells) != 3 or not found or found[1] not in scripts:
+                yield f"doc/session.md:{i}: a rule without a script in tests/script: {cells[0]}"
+            else:
+                named.add(found[1])
+    for name in sorted(scripts - named):
+        yield f"tests/script/{name}.script: no rule of doc/session.md names it"
+    for name in sorted(scripts ^ run):
+        yield f"tests/script/meson.build: {name}: a script that is not run, or a row without a script"
+
+
+CHECKS = {f.__name__: f for f in (ascii, conditionals, includes, length, outside, rules, spdx)}
 
 
 def main():

@@ -554,6 +554,7 @@ static bool lookup(const struct run *r, const char *name, uint64_t *ret)
 		{ "complete", l.complete },
 		{ "turns", l.turns },
 		{ "turns_by_limit", l.turns_by_limit },
+		{ "turns_ahead", l.turns_ahead },
 		{ "sessions_timed", l.sessions_timed },
 		{ "joined", l.joined },
 		{ "joined_skipped", l.joined_skipped },

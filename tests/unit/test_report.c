@@ -41,6 +41,7 @@ static struct tc_report sample(void)
 		.capture = { .pkts = 111, .drops[TC_DROP_NOT_TCP] = 1 },
 		.deliver = { .pkts = 55, .bytes = 9999, .segments = 50 },
 		.answers = { .up = 1, .configured = 1, .connects = 1, .peer_pkts = 40 },
+		.loop_turns = 77,
 		.channels = channels,
 		.n_channels = 1,
 	};
@@ -209,6 +210,7 @@ static void json_is_one_line_that_holds_the_same_figures(void **state)
 	assert_int_equal(closed, 2);
 	assert_int_equal(duplicates, 10);
 	assert_int_equal(not_tcp, 1);
+	assert_non_null(strstr(text, "\"loop\":{\"turns\":77,\"full\":0,"));
 	json_decref(o);
 	free(text);
 }
