@@ -5,8 +5,8 @@
  *
  *     frame -> lost? -> bottleneck (rate, queue) -> delay, jitter, hold -> once or twice out
  *
- * The bottleneck takes one frame after the other; a frame that would have to wait behind more than .queue_bytes is dropped, as at the
- * end of a router's queue. Bytes are those of the Ethernet frame, without preamble and check sequence. Frames stay in order,
+ * The bottleneck sends one frame after the other. What it has not sent yet is at most .queue_bytes; a frame beyond that is dropped, as at
+ * the end of a router's queue. Bytes are those of the Ethernet frame, without preamble and check sequence. Frames stay in order,
  * whatever the jitter, but for those that are picked to be held: the ones behind them overtake.
  *
  * Each kind of mishap has dice of its own, thrown once a frame: to change one setting does not change what befalls frames by another.

@@ -349,7 +349,8 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 /* We end it: by a reset where the target knows of it. */
 static void reset(struct tc_replica *r, enum tc_end end)
 {
-	bool unanswered = !r->waiting && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0;
+	/* its tuple is wanted, but a SYN that was repeated already would have got no answer anyway */
+	bool unanswered = !r->waiting && r->ep.state == TC_TCP_SYN_SENT && r->ep.backoff > 0;
 	r->end = (uint8_t)(unanswered && end == TC_END_REUSED ? TC_END_NO_SYN_ACK : end);
 	if (!r->waiting && r->ep.syns > 0 && r->ep.state != TC_TCP_TIME_WAIT &&
 	    r->ep.state != TC_TCP_CLOSED) {

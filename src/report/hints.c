@@ -56,10 +56,11 @@ static bool no_neighbor(const struct tc_report *r)
 	return r->deliver.no_neighbor > 0 && r->deliver.pkts == 0;
 }
 
-/* SYNs went out and not one answer came back, though a channel was up */
+/* SYNs went out, some of them more than once, and not one answer came back, though a channel was up */
 static bool no_answers(const struct tc_report *r)
 {
-	return is_common(r, TC_END_NO_SYN_ACK) && r->answers.connects > 0 && r->ledger.answers == 0;
+	return r->answers.connects > 0 && r->ledger.answers == 0 && r->deliver.pkts > 0 &&
+	       r->ledger.rtos > 0;
 }
 
 static bool some_no_syn_ack(const struct tc_report *r)

@@ -262,6 +262,57 @@ def test_copies_and_clients_of_their_own_each_hear_their_answers():
         assert summary["balance"] is True
 
 
+VARIANTS = [
+    ["--capture", "raw"],
+    ["--deliver", "raw", "--allow-conntrack"],
+    ["-i", "eth0", "-F", "tcp and dst port 80", "-o", "eth0"],
+    ["--pace", "think"],
+    ["-W"],
+    ["--pace", "asap"],
+    ["-M", "600", "-D", "200", "-R", "5", "-O", "-S", "200", "-B", "8", "-m", "64", "--latency", "4"],
+]
+
+
+def test_each_way_to_capture_to_send_and_to_pace_copies_all():
+    with stage() as s:
+        s.pair.start_intercept()
+        said = 0
+        for variant in VARIANTS:
+            tcpcopy = s.start("--json", *variant)
+            s.wait_connected(tcpcopy)
+            client = s.connect()
+            s.say(client, *(b"%d " % i + b"x" * 100 for i in range(3)))
+            client.close()
+            said += 3
+            assert until(lambda n=said: len(s.target.lines()) == n, 5), variant
+            assert tcpcopy.stop() == 0
+            summary = json.loads(tcpcopy.output())
+            assert (summary["fidelity_percent"], summary["balance"]) == (100, True), variant
+            assert summary["sessions"]["ended"] == {"closed": 1}, variant
+        assert s.target.lines() == s.online.lines()
+
+
+def test_a_key_must_be_the_same_at_both_ends():
+    with stage() as s:
+        key, other = s.path("key"), s.path("other")
+        for path in (key, other):
+            subprocess.run([program("tcpcopy"), "genkey", path], stderr=subprocess.DEVNULL, check=True)
+        s.pair.intercept_args += ["--key", key]
+        s.pair.start_intercept()
+        for args, why in ((["--key", other], "key"), ([], "key")):
+            refused = s.start(*args)
+            assert until(lambda p=refused: "refused" in p.errors(), 5), refused.errors()
+            assert why in refused.errors()
+            assert refused.stop() == 0
+        tcpcopy = s.start("--key", key)
+        s.wait_connected(tcpcopy)
+        client = s.connect()
+        s.say(client, b"one")
+        client.close()
+        assert s.copied()
+        assert tcpcopy.stop() == 0
+
+
 def test_it_steps_back_for_production():
     with stage() as s:
         s.pair.start()
