@@ -81,7 +81,7 @@ def ms(seconds):
 
 
 def row(label, *cells):
-    print(f"  {label:<46}" + "".join(f"{cell:>14}" for cell in cells))
+    print(f"  {label:<46}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 def report_servers(comparison):
@@ -109,6 +109,8 @@ def report_copy(pair, requests):
         row(f"bytes lost: {reason}", f"{count:,}", f"{sessions['ended'].get(reason, 0):,} conns")
     row("lag of what it said: median, 99th percentile", *(f"< {turns[k] / 1000:.1f} ms" for k in ("lag_median_us", "lag_p99_us")))
     row("the books", "balance" if summary["balance"] is True else f"DO NOT BALANCE: {summary['balance']}")
+    for hint in pair.hints():
+        print(f"  {hint}")
     for process in (pair.tcpcopy, pair.intercept):
         row(f"CPU time of {process.name}", f"{process.cpu_s:.2f} s", f"{process.cpu_s / requests * 1e6:.0f} us/request")
 

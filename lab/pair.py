@@ -79,3 +79,7 @@ class Pair:
         if not rows:
             raise LabError(f"tcpcopy printed no summary\n{self.tcpcopy.errors()}")
         return json.loads(rows[-1])
+
+    def hints(self):
+        """What tcpcopy says about a likely cause of losses, below its summary."""
+        return [row for row in self.tcpcopy.errors().splitlines() if row.startswith("tcpcopy: ")]

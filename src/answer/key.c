@@ -104,8 +104,8 @@ int tc_key_read(const char *path, struct tc_key *ret_key, char *ret_error)
 	if (r == 0 && !parse(text, n, secret)) {
 		r = tc_driver_say(ret_error, -EINVAL,
 				  "cannot use the key file '%s': it does not hold 64 hexadecimal "
-				  "digits: make one with (umask 077; openssl rand -hex 32 >'%s')",
-				  path, path);
+				  "digits: make another one with tcpcopy genkey FILE",
+				  path);
 	}
 	if (r == 0 && (r = tc_key_set(secret, ret_key)) < 0) {
 		tc_driver_say(ret_error, r, "cannot use the key file '%s': OpenSSL has no SHA-256",

@@ -17,7 +17,7 @@
 #include "answer/tls.h"
 #include "wire/channel.h"
 
-#define TC_LINK_BATCH_MAX (TC_CHANNEL_HEAD + TC_CHANNEL_BODY_MAX)
+#define TC_LINK_BATCH_MAX ((size_t)TC_CHANNEL_HEAD + TC_CHANNEL_BODY_MAX)
 #define TC_LINK_BUF (2 * TC_LINK_BATCH_MAX)
 
 /** struct tc_link - zero is a closed one */

@@ -243,6 +243,13 @@ static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc
 int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
 		      struct tc_filter *ret, char *ret_error)
 {
+	if (strlen(text) > TC_FILTER_TEXT_MAX) {
+		return tc_driver_say(
+			ret_error, -E2BIG,
+			"filter '%.200s...' has %zu bytes, %d are the most: name fewer "
+			"addresses and ports",
+			text, strlen(text), TC_FILTER_TEXT_MAX);
+	}
 	if (!tagged || link != TC_LINK_ETHERNET) {
 		return compile(text, link, snap, ret, ret_error);
 	}

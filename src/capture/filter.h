@@ -23,6 +23,9 @@ struct sock_filter;
 /* The kernel's limit for one program (BPF_MAXINSNS) */
 #define TC_FILTER_INSNS_MAX 4096
 
+/* libpcap's optimizer takes time with the square of the text and worse: half a second for this much, minutes for ten times as much */
+#define TC_FILTER_TEXT_MAX 8192
+
 /* Snap length that cuts nothing: longer than any block of a ring */
 #define TC_FILTER_SNAP_ALL 262144
 
@@ -76,7 +79,7 @@ struct tc_filter {
  * @tagged:    also what matches behind one tag inside the frame (QinQ: only the outer tag is taken out by the kernel);
  *             Ethernet only
  * @ret_error: TC_DRIVER_ERROR_MAX bytes; names the filter and the cause
- * Return: 0, -EINVAL (the text), -E2BIG (too many instructions), -ENOMEM.
+ * Return: 0, -EINVAL (the text), -E2BIG (too long, or too many instructions), -ENOMEM.
  */
 int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
 		      struct tc_filter *ret, char *ret_error);

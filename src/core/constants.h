@@ -59,6 +59,9 @@
 /* ... while the target said something within so many answer times: a target that stalls is waited for */
 #define TC_AHEAD_PATIENCE 2
 
+/* A replica that we end, and for which nobody waits, may take so long until the target has answered */
+#define TC_DRAIN_MAX (2 * TC_SEC)
+
 /* --- streams --- */
 /* Gaps are the capture's when new bytes beyond keep coming for so long: five times a usual RTO of the client */
 #define TC_HOLE_BUSY TC_SEC

@@ -42,6 +42,19 @@ static uint32_t online_bytes(const struct tc_replica *r, const struct tc_turn *m
 	return (uint32_t)tc_seq_diff(m->ack, r->turn_ack);
 }
 
+tc_time tc_pace_quiet_at(const struct tc_core *c, const struct tc_replica *r, tc_time now)
+{
+	if (r->turns == 0) {
+		return now; /* nothing was said that could be answered */
+	}
+	if (answer_bytes(r) == 0) {
+		return r->ep.fin_rcvd ? now : TC_TIME_NEVER;
+	}
+	tc_time pause = c->targets[tc_replica_target(c, r)].max_pause;
+	return tc_stamp_past(r->ans_last, now) +
+	       tc_time_clamp(2 * pause, TC_QUIET_MIN, TC_QUIET_MAX);
+}
+
 /* When the target's answer to the present turn counts as complete. */
 static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
 			   const struct tc_turn *m, tc_time now, enum tc_pace_why *ret_why)
@@ -57,9 +70,7 @@ static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
 		return sent; /* it will not say anything any more */
 	}
 	if (got > 0) {
-		tc_time pause = c->targets[tc_replica_target(c, r)].max_pause;
-		tc_time quiet = tc_stamp_past(r->ans_last, now) +
-				tc_time_clamp(2 * pause, TC_QUIET_MIN, TC_QUIET_MAX);
+		tc_time quiet = tc_pace_quiet_at(c, r, now);
 		if (quiet <= limit) {
 			return quiet;
 		}

@@ -171,8 +171,8 @@ void tc_replica_touch(struct tc_core *c, struct tc_replica *r)
 
 void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now)
 {
-	if (!tc_stamp_is_set(r->drain_at)) {
-		r->drain_at = tc_stamp_of(now + c->cfg.overlap);
+	if (!tc_stamp_is_set(r->drain_since)) {
+		r->drain_since = tc_stamp_of(now);
 		r->drain_end = (uint8_t)end;
 	}
 	tc_replica_touch(c, r);
@@ -204,9 +204,9 @@ static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct 
 	}
 	tc_endpoint_init(&r->ep, &open, now);
 	r->waiting = false;
-	if (tc_stamp_is_set(r->drain_at)) {
+	if (tc_stamp_is_set(r->drain_since)) {
 		/* its own client went on meanwhile: still it gets its time */
-		r->drain_at = tc_stamp_of(now + c->cfg.overlap);
+		r->drain_since = tc_stamp_of(now);
 	}
 }
 
@@ -370,7 +370,28 @@ static bool all_said(const struct tc_session *s, const struct tc_replica *r)
 /* Its client has used the tuple again before this one had it: it is next all the same. */
 static bool waits_its_turn(const struct tc_replica *r)
 {
-	return r->waiting && (!tc_stamp_is_set(r->drain_at) || r->drain_end == TC_END_REUSED);
+	return r->waiting && (!tc_stamp_is_set(r->drain_since) || r->drain_end == TC_END_REUSED);
+}
+
+/*
+ * When a replica that we end may be reset: after --overlap where somebody waits for its tuple, its memory, or has waited for it too long.
+ * Otherwise what was said is to be answered first: a reset makes the target throw away what it has not read yet, though it has
+ * acknowledged it.
+ */
+static tc_time drained_at(const struct tc_core *c, const struct tc_session *s,
+			  const struct tc_replica *r, tc_time now)
+{
+	tc_time since = tc_stamp_past(r->drain_since, now);
+	bool patient = r->drain_end == TC_END_HOLE || r->drain_end == TC_END_IDLE ||
+		       r->drain_end == TC_END_STOPPED;
+	if (!patient || !tc_endpoint_is_open(&r->ep)) {
+		return since + c->cfg.overlap;
+	}
+	tc_time at = since + tc_time_max(c->cfg.overlap, TC_DRAIN_MAX);
+	if (all_said(s, r)) {
+		at = tc_time_min(at, tc_pace_quiet_at(c, r, now));
+	}
+	return tc_time_max(at, since + c->cfg.overlap);
 }
 
 /* Set .end when it is over. @ret_next: when to look again */
@@ -389,13 +410,11 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		reset(r, TC_END_CLIENT_RST);
 		return;
 	}
-	if (tc_stamp_is_set(r->drain_at) && !waits_its_turn(r)) {
-		tc_time drain_at = tc_stamp_next(r->drain_at, now);
-		if (now >= drain_at || r->waiting) {
+	if (tc_stamp_is_set(r->drain_since) && !waits_its_turn(r)) {
+		*ret_next = drained_at(c, s, r, now);
+		if (now >= *ret_next || r->waiting) {
 			reset(r, (enum tc_end)r->drain_end);
-			return;
 		}
-		*ret_next = tc_stamp_next(r->drain_at, now);
 		return;
 	}
 	enum tc_end end = overdue(c, s, r, now, ret_next);
@@ -404,7 +423,7 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 	}
 	if (end == TC_END_LAG && c->cfg.overlap > 0) {
 		tc_replica_drain(c, r, end, now);
-		*ret_next = tc_stamp_next(r->drain_at, now);
+		*ret_next = drained_at(c, s, r, now);
 		return;
 	}
 	reset(r, end);
@@ -416,7 +435,7 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r, tc_time now,
 		   struct tc_supply *ret_supply, tc_time *ret_next)
 {
-	bool hurry = tc_stamp_is_set(r->drain_at) &&
+	bool hurry = tc_stamp_is_set(r->drain_since) &&
 		     (r->drain_end == TC_END_REUSED || r->drain_end == TC_END_STOPPED);
 	*ret_next = TC_TIME_NEVER;
 	while (r->next_turn != TC_NIL) {

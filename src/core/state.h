@@ -76,16 +76,16 @@ struct tc_replica {
 	uint32_t next_turn; /* the mark that it has not begun yet, TC_NIL for none */
 	tc_seq turn_ack;    /* of the turn that it speaks */
 	tc_seq ans_base; /* rcv_nxt when the turn's last byte was spoken; ahead of it for an answer that is on its way */
-	tc_stamp ans_last;   /* last new byte of the target */
-	tc_stamp hold_until; /* -R: a client further away would not have heard the answer yet */
-	tc_stamp drain_at;   /* ended by us then */
-	uint32_t answer_us;  /* smoothed answer time, 0: no sample */
+	tc_stamp ans_last;    /* last new byte of the target */
+	tc_stamp hold_until;  /* -R: a client further away would not have heard the answer yet */
+	tc_stamp drain_since; /* we are ending it since then */
+	uint32_t answer_us;   /* smoothed answer time, 0: no sample */
 	uint32_t
 		late_us; /* the turn before was spoken so long before this one and is unanswered; 0: no */
 	uint32_t turns;
 	uint16_t client_port;
 	uint8_t limits;	   /* turns in a row that began by limit */
-	uint8_t drain_end; /* enum tc_end, with drain_at */
+	uint8_t drain_end; /* enum tc_end, with drain_since */
 	uint8_t end;	   /* enum tc_end: it is to be freed */
 	bool live : 1;	   /* in use: slabs do not tell */
 	bool waiting : 1;
@@ -219,7 +219,7 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now);
 /** tc_session_on_loss() - the capture lost packets: a gap of this session may be its work */
 void tc_session_on_loss(struct tc_core *c, struct tc_session *s);
-/** tc_session_end() - end all its replicas for @end, after they had --overlap to drain */
+/** tc_session_end() - end all its replicas for @end, after they had time to drain */
 void tc_session_end(struct tc_core *c, struct tc_session *s, enum tc_end end, tc_time now);
 /** tc_session_detach() - its client has opened a new connection on the tuple */
 void tc_session_detach(struct tc_core *c, struct tc_session *s, tc_time now);
@@ -231,7 +231,7 @@ void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now);
 enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t copy, tc_time now);
 /** tc_replica_touch() - it may have something to say or to end */
 void tc_replica_touch(struct tc_core *c, struct tc_replica *r);
-/** tc_replica_drain() - end it for @end after --overlap, or earlier when nothing is left to say */
+/** tc_replica_drain() - end it for @end once it has had time to say what it can */
 void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now);
 /** tc_replica_next() - pulled from the ready queue: a segment, or false when it has nothing to say now (and may be gone) */
 bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
@@ -263,6 +263,8 @@ enum tc_pace_why {
 /** tc_pace_gate() - when the replica may begin the turn @m, and why then; @m is its next one and all before is spoken */
 tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
 		     tc_time now, enum tc_pace_why *ret_why);
+/** tc_pace_quiet_at() - when the target's answer to the present turn will be over if nothing more comes; TC_TIME_NEVER: it has not begun */
+tc_time tc_pace_quiet_at(const struct tc_core *c, const struct tc_replica *r, tc_time now);
 /** tc_pace_on_begin() - it begins @m now */
 void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_turn *m,
 		      enum tc_pace_why why, tc_time now);

@@ -17,41 +17,47 @@ static uint64_t slots(uint32_t limit)
 	return n;
 }
 
-size_t tc_report_queue_bytes(uint32_t limit)
+size_t tc_relay_queue_bytes(uint32_t limit)
 {
-	return sizeof(struct tc_report) * slots(limit);
+	return sizeof(struct tc_relay_report) * slots(limit);
 }
 
-void tc_report_queue_init(struct tc_report_queue *q, void *mem, uint32_t limit)
+void tc_relay_queue_init(struct tc_relay_queue *q, void *mem, uint32_t limit)
 {
-	*q = (struct tc_report_queue){
-		.ring = mem, .mask = slots(limit) - 1, .limit = limit, .head = 1, .tail = 1
-	};
+	*q = (struct tc_relay_queue){ .ring = mem,
+				      .mask = slots(limit) - 1,
+				      .limit = limit,
+				      .origin = 1,
+				      .head = 1,
+				      .tail = 1 };
 }
 
-static struct tc_report *at(const struct tc_report_queue *q, uint64_t pos)
+static struct tc_relay_report *slot(const struct tc_relay_queue *q, uint64_t pos)
 {
-	return pos >= q->head && pos < q->tail ? &q->ring[pos & q->mask] : NULL;
+	return &q->ring[(pos - q->origin) & q->mask];
 }
 
-const struct tc_report *tc_report_queue_at(const struct tc_report_queue *q, uint64_t pos)
+static struct tc_relay_report *at(const struct tc_relay_queue *q, uint64_t pos)
+{
+	return pos >= q->head && pos < q->tail ? slot(q, pos) : NULL;
+}
+
+const struct tc_relay_report *tc_relay_queue_at(const struct tc_relay_queue *q, uint64_t pos)
 {
 	return at(q, pos);
 }
 
-uint64_t tc_report_queue_append(struct tc_report_queue *q, uint32_t flow,
-				const struct tc_packet *pkt, tc_time now)
+uint64_t tc_relay_queue_append(struct tc_relay_queue *q, const struct tc_packet *pkt, tc_time now)
 {
-	if (tc_report_queue_used(q) >= q->limit) {
+	if (tc_relay_queue_used(q) >= q->limit) {
 		return 0;
 	}
-	q->ring[q->tail & q->mask] = (struct tc_report){
+	*slot(q, q->tail) = (struct tc_relay_report){
 		.answer = { .client = pkt->dst,
 			    .target = pkt->src,
 			    .tcp = pkt->tcp,
 			    .payload_len = pkt->payload_len },
 		.at = now,
-		.flow = flow,
 	};
 	return q->tail++;
 }
@@ -98,14 +104,12 @@ static void merge(struct tc_answer *a, const struct tc_packet *pkt)
 	a->merged++;
 }
 
-bool tc_report_queue_merge(struct tc_report_queue *q, uint64_t pos, uint32_t flow,
-			   const struct tc_packet *pkt, tc_time now, tc_time older_than)
+bool tc_relay_queue_merge(struct tc_relay_queue *q, uint64_t pos, const struct tc_packet *pkt,
+			  tc_time now, tc_time older_than)
 {
-	struct tc_report *rep = at(q, pos);
-	if (rep == NULL || rep->flow != flow) {
-		return false;
-	}
-	if (now - rep->at <= older_than && tc_report_queue_used(q) * 2 <= q->limit) {
+	struct tc_relay_report *rep = at(q, pos);
+	if (rep == NULL ||
+	    (now - rep->at <= older_than && tc_relay_queue_used(q) * 2 <= q->limit)) {
 		return false;
 	}
 	const struct tc_tcp *tcp = &rep->answer.tcp;
@@ -118,20 +122,22 @@ bool tc_report_queue_merge(struct tc_report_queue *q, uint64_t pos, uint32_t flo
 	return true;
 }
 
-size_t tc_report_queue_encode(struct tc_report_queue *q, uint8_t *buf, size_t n,
-			      uint16_t *ret_count)
+size_t tc_relay_queue_encode(struct tc_relay_queue *q, uint8_t *buf, size_t n, uint16_t *ret_count)
 {
 	size_t length = 0;
 	uint16_t count = 0;
 	while (q->head != q->tail && count < UINT16_MAX) {
-		size_t one = tc_channel_answer_encode(&q->ring[q->head & q->mask].answer,
-						      buf + length, n - length);
+		size_t one = tc_channel_answer_encode(&slot(q, q->head)->answer, buf + length,
+						      n - length);
 		if (one == 0) {
 			break;
 		}
 		length += one;
 		count++;
 		q->head++;
+	}
+	if (q->head == q->tail) {
+		q->origin = q->tail;
 	}
 	*ret_count = count;
 	return length;

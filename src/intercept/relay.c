@@ -61,7 +61,7 @@ struct peer {
 	tc_time gone_at;
 	tc_time offer_at; /* when the offers so far will be within the rate */
 	struct tc_channel_hello hello;
-	struct tc_report_queue queue;
+	struct tc_relay_queue queue;
 	uint64_t told; /* packets that its reports stand for */
 };
 
@@ -89,7 +89,7 @@ size_t tc_relay_bytes(const struct tc_relay_config *cfg)
 	       align_up(tc_slab_bytes(sizeof(struct flow), cfg->flows)) +
 	       align_up(tc_table_bytes(cfg->flows)) +
 	       align_up(sizeof(struct tc_wheel_node) * cfg->flows) +
-	       TC_RELAY_PEERS * align_up(tc_report_queue_bytes(cfg->queue));
+	       TC_RELAY_PEERS * align_up(tc_relay_queue_bytes(cfg->queue));
 }
 
 struct tc_relay *tc_relay_init(void *mem, const struct tc_relay_config *cfg, tc_time now)
@@ -104,8 +104,8 @@ struct tc_relay *tc_relay_init(void *mem, const struct tc_relay_config *cfg, tc_
 	tc_wheel_init(&r->wheel, (void *)p, now);
 	p += align_up(sizeof(struct tc_wheel_node) * cfg->flows);
 	for (unsigned i = 0; i < TC_RELAY_PEERS; i++) {
-		tc_report_queue_init(&r->peers[i].queue, p, cfg->queue);
-		p += align_up(tc_report_queue_bytes(cfg->queue));
+		tc_relay_queue_init(&r->peers[i].queue, p, cfg->queue);
+		p += align_up(tc_relay_queue_bytes(cfg->queue));
 	}
 	return r;
 }
@@ -244,10 +244,9 @@ static void flow_note(struct tc_relay *r, uint32_t i, uint8_t flags, tc_time now
 /* ---- queues ---- */
 
 /* Queue a report of @pkt for @p; position, or 0 when the queue is full. */
-static uint64_t tell(struct tc_relay *r, struct peer *p, uint32_t flow, const struct tc_packet *pkt,
-		     tc_time now)
+static uint64_t tell(struct tc_relay *r, struct peer *p, const struct tc_packet *pkt, tc_time now)
 {
-	uint64_t pos = tc_report_queue_append(&p->queue, flow, pkt, now);
+	uint64_t pos = tc_relay_queue_append(&p->queue, pkt, now);
 	if (pos == 0) {
 		r->stats.queue_full++;
 		return 0;
@@ -267,16 +266,16 @@ static void tell_owners(struct tc_relay *r, uint32_t i, uint16_t owners,
 			continue;
 		}
 		if (!alone) {
-			tell(r, p, TC_NIL, pkt, now);
+			tell(r, p, pkt, now);
 			continue;
 		}
-		if (tc_report_queue_merge(&p->queue, flow_at(r, i)->newest, i, pkt, now,
-					  TC_RELAY_MERGE)) {
+		if (tc_relay_queue_merge(&p->queue, flow_at(r, i)->newest, pkt, now,
+					 TC_RELAY_MERGE)) {
 			r->stats.merged++;
 			p->told++;
 			continue;
 		}
-		uint64_t pos = tell(r, p, i, pkt, now);
+		uint64_t pos = tell(r, p, pkt, now);
 		if (pos != 0) {
 			flow_at(r, i)->newest = pos;
 		}
@@ -324,7 +323,7 @@ static void offer(struct tc_relay *r, uint16_t peers, const struct tc_packet *pk
 		}
 		if (!offer_is_within_rate(r, p, now)) {
 			r->stats.limited++;
-		} else if (tell(r, p, TC_NIL, pkt, now) != 0) {
+		} else if (tell(r, p, pkt, now) != 0) {
 			r->stats.offered++;
 		}
 	}
@@ -414,7 +413,7 @@ void tc_relay_on_packet(struct tc_relay *r, const struct tc_packet *pkt, tc_time
 static void peer_free(struct peer *p)
 {
 	p->state = PEER_FREE;
-	tc_report_queue_clear(&p->queue);
+	tc_relay_queue_clear(&p->queue);
 }
 
 static struct peer *peer_place(struct tc_relay *r)
@@ -555,7 +554,7 @@ size_t tc_relay_next_batch(struct tc_relay *r, unsigned peer, uint8_t *buf, size
 		room = TC_CHANNEL_BODY_MAX;
 	}
 	uint16_t count = 0;
-	size_t length = tc_report_queue_encode(&p->queue, buf + TC_CHANNEL_HEAD, room, &count);
+	size_t length = tc_relay_queue_encode(&p->queue, buf + TC_CHANNEL_HEAD, room, &count);
 	if (count == 0) {
 		return 0;
 	}
@@ -570,7 +569,7 @@ size_t tc_relay_next_batch(struct tc_relay *r, unsigned peer, uint8_t *buf, size
 bool tc_relay_has_batch(const struct tc_relay *r, unsigned peer)
 {
 	return peer < TC_RELAY_PEERS && r->peers[peer].state == PEER_LIVE &&
-	       tc_report_queue_used(&r->peers[peer].queue) > 0;
+	       tc_relay_queue_used(&r->peers[peer].queue) > 0;
 }
 
 void tc_relay_stats(const struct tc_relay *r, struct tc_relay_stats *ret_stats)
@@ -604,10 +603,9 @@ static const char *check_flow(const struct tc_relay *r, uint32_t i)
 	if (f->newest >= p->queue.tail) {
 		return "a flow's newest report was never queued";
 	}
-	const struct tc_report *rep = tc_report_queue_at(&p->queue, f->newest);
-	if (rep != NULL && rep->flow == i &&
-	    !(tc_ip_eq(&rep->answer.client, &f->tuple.client) &&
-	      rep->answer.tcp.dst_port == f->tuple.client_port)) {
+	const struct tc_relay_report *rep = tc_relay_queue_at(&p->queue, f->newest);
+	if (rep != NULL && !(tc_ip_eq(&rep->answer.client, &f->tuple.client) &&
+			     rep->answer.tcp.dst_port == f->tuple.client_port)) {
 		return "a flow's newest report is of another flow";
 	}
 	return NULL;
@@ -628,10 +626,10 @@ const char *tc_relay_check(const struct tc_relay *r)
 	}
 	for (unsigned n = 0; n < TC_RELAY_PEERS; n++) {
 		const struct peer *p = &r->peers[n];
-		if (tc_report_queue_used(&p->queue) > r->cfg.queue) {
+		if (tc_relay_queue_used(&p->queue) > r->cfg.queue) {
 			return "a queue is longer than it may be";
 		}
-		if (p->state == PEER_FREE && tc_report_queue_used(&p->queue) != 0) {
+		if (p->state == PEER_FREE && tc_relay_queue_used(&p->queue) != 0) {
 			return "a queue of nobody";
 		}
 	}

@@ -25,7 +25,7 @@ Stage = collections.namedtuple("Stage", "net online target pair watch")
 
 
 @contextlib.contextmanager
-def stage(clients=1, keep_bodies=False, maps="80-{target.ip}:8080"):
+def stage(clients=1, keep_bodies=False, maps="80-{target.ip}:8080", args=()):
     """Three hosts with two nginx, a running pair, and a watch for packets of the copy on the clients' wire."""
     with Lab(print) as lab:
         net = ThreeHosts(lab, clients)
@@ -33,7 +33,7 @@ def stage(clients=1, keep_bodies=False, maps="80-{target.ip}:8080"):
         net.clients[-1].sysctl("net.ipv4.ip_local_port_range=20000 20511")
         online = Nginx(net.online, 80, SERVERS_CPU, keep_bodies)
         target = Nginx(net.target, 8080, SERVERS_CPU, keep_bodies)
-        pair = Pair(net, TOOLS_CPU, maps=maps.format(target=net.target))
+        pair = Pair(net, TOOLS_CPU, tcpcopy=args, maps=maps.format(target=net.target))
         pair.start()
         watch = Watch(net.router, "clients", net.target.ip)
         yield Stage(net, online, target, pair, watch)
@@ -109,6 +109,18 @@ def test_clients_of_both_families_are_copied_to_the_target_of_their_family():
         assert [load.finish(30)["errors"] for load in loads] == [0, 0]
         assert_equal_logs(s, 8000)
         assert sum(r.client.startswith("fd01:") for r in s.target.requests()) == 4000
+        assert_nothing_lost(s.pair.stop())
+
+
+def test_three_copies_of_each_session_come_from_addresses_of_the_list():
+    with stage(args=("-n", "3", "-c", "10.1.0.128/25")) as s:
+        load = Wrk(s.net.clients[0], s.online.url, "thrice", 2000, 20, SERVERS_CPU, think_ms=2)
+        assert load.finish(30)["errors"] == 0
+        until(lambda: s.target.count() >= 6000, 5)
+        copies = collections.Counter(request.line for request in s.target.requests())
+        assert set(copies) == {request.line for request in s.online.requests()}
+        assert set(copies.values()) == {3}
+        assert all(int(request.client.split(":")[0].split(".")[3]) >= 128 for request in s.target.requests())
         assert_nothing_lost(s.pair.stop())
 
 

@@ -27,7 +27,7 @@
 #define CLIENT_PORT 40000
 #define CLIENT_ISN 1000u
 #define PAYLOAD_MAX (4 << 20)
-#define SEGMENT_MAX 65000
+#define SEGMENT_MAX 65536 /* more than IP can count with its headers */
 #define CHUNK 4096
 
 struct options {

@@ -70,7 +70,7 @@ static void what_is_no_key_is_refused_with_the_command_that_makes_one(void **sta
 		HEX "0",
 		HEX " ",
 		HEX "\nx",
-		" " HEX,
+		(" " HEX),
 		"0x0102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F",
 		"g00102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
 	};
@@ -78,7 +78,7 @@ static void what_is_no_key_is_refused_with_the_command_that_makes_one(void **sta
 		struct tc_key key;
 		assert_int_equal(read_key(texts[i], 0600, &key), -EINVAL);
 		assert_non_null(strstr(error, "64 hexadecimal digits"));
-		assert_non_null(strstr(error, "openssl rand -hex 32"));
+		assert_non_null(strstr(error, "tcpcopy genkey"));
 	}
 	struct tc_key key;
 	write_key(HEX "\0", 65, 0600);

@@ -394,6 +394,28 @@ static void a_packet_that_comes_late_does_not_turn_the_ack_back(void **state)
 	assert_int_equal(end_of(&a), 931);
 }
 
+static void a_repeated_segment_does_not_turn_the_window_back(void **state)
+{
+	(void)state;
+	struct tc_packet second = packet(5000, TC_TCP_ACK, 901, 150, 10);
+	second.tcp.win = 0;
+	struct tc_answer a = merge_of(packet(5000, TC_TCP_ACK, 911, 150, 20), second);
+	assert_int_equal(a.tcp.win, 500);
+	assert_int_equal(end_of(&a), 931);
+}
+
+static void bare_acknowledgements_make_no_payload(void **state)
+{
+	(void)state;
+	struct tc_answer a = merge_of(packet(5000, TC_TCP_ACK, 901, 100, 0),
+				      packet(5000, TC_TCP_ACK, 911, 150, 0));
+	assert_int_equal(a.tcp.seq.v, 911);
+	assert_int_equal(a.payload_len, 0);
+	a = merge_of(packet(5000, TC_TCP_ACK, 911, 150, 0), packet(5000, TC_TCP_ACK, 901, 150, 0));
+	assert_int_equal(a.tcp.seq.v, 911);
+	assert_int_equal(a.payload_len, 0);
+}
+
 static void a_window_update_is_merged(void **state)
 {
 	(void)state;
@@ -437,6 +459,10 @@ static void a_fin_is_kept_and_stays_at_the_end_of_the_payload(void **state)
 	assert_int_equal(end_of(&a), 911);
 	/* an ACK from beyond the FIN, then the FIN repeated */
 	a = merge_of(packet(5000, TC_TCP_ACK, 912, 101, 0), packet(5000, fin, 901, 101, 10));
+	assert_int_equal(a.tcp.flags, fin);
+	assert_int_equal(end_of(&a), 911);
+	/* the FIN, then a part of what is before it */
+	a = merge_of(packet(5000, fin, 901, 100, 10), packet(5000, TC_TCP_ACK, 901, 100, 4));
 	assert_int_equal(a.tcp.flags, fin);
 	assert_int_equal(end_of(&a), 911);
 	/* the FIN twice */
@@ -925,6 +951,8 @@ int main(void)
 		cmocka_unit_test(a_young_report_is_not_merged),
 		cmocka_unit_test(merged_reports_say_the_latest_ack_window_and_options),
 		cmocka_unit_test(a_packet_that_comes_late_does_not_turn_the_ack_back),
+		cmocka_unit_test(a_repeated_segment_does_not_turn_the_window_back),
+		cmocka_unit_test(bare_acknowledgements_make_no_payload),
 		cmocka_unit_test(a_window_update_is_merged),
 		cmocka_unit_test(the_highest_end_is_kept_over_the_wrap_of_sequence_numbers),
 		cmocka_unit_test(a_fin_is_kept_and_stays_at_the_end_of_the_payload),

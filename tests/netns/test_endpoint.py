@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_endpoint.py - our TCP against the kernel's, over wires that lose, delay and queue
+
+    client 10.1.0.11 -- router -- online 10.2.0.2    assistant 10.2.0.4
+                          |          |                  |
+                          +----------+------------------+---- wire1 ---- target1 10.2.0.11
+                                                        +---- wire2 ---- target2 10.2.0.12
+                                                        +---- ...
+
+The client's path to the online server is fast, so a copy is as fast as our TCP and the wire let it be. For comparison the kernel's
+own TCP of the online host brings the same bytes to the same targets over the same wires with the same seeds. All wires are used at the
+same time, each by one connection. What counts is how long a target's server took from accept() to the last byte.
+"""
+
+import collections
+import contextlib
+import os
+import socket
+import statistics
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.environ.get("TCPCOPY_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."), "lab"))
+
+from lab import Lab, cpus  # pylint: disable=wrong-import-position
+from pair import Pair  # pylint: disable=wrong-import-position
+from wire import Wire  # pylint: disable=wrong-import-position
+
+SERVERS_CPU, TOOLS_CPU = cpus()
+WIRES = 5
+UPLOAD = 10_000_000
+FIRST_PORT = 8001
+TARGET_PORT = 8080
+# what Linux uses by default, and nearly every client with it; this machine may have another default
+CONGESTION = b"cubic"
+# so much longer than the kernel's client ours may take
+RATIO = 1.3
+
+Lane = collections.namedtuple("Lane", "number wire target port")
+
+
+class Sink(threading.Thread):
+    """A server for one connection: takes bytes until the client closes, and closes; .seconds from accept() to the last byte."""
+
+    def __init__(self, host, port):
+        super().__init__(daemon=True)
+        self.listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host.ip, port))
+        self.listener.listen()
+        self.listener.settimeout(30)
+        self.bytes, self.seconds, self.error = 0, None, None
+        self.start()
+
+    def run(self):
+        try:
+            with self.listener:
+                connection, _ = self.listener.accept()
+            began = time.monotonic()
+            with connection:
+                connection.settimeout(60)
+                buffer = bytearray(1 << 18)
+                while n := connection.recv_into(buffer):
+                    self.bytes += n
+                    self.seconds = time.monotonic() - began
+        except OSError as e:
+            self.error = e
+
+    def result(self):
+        """Seconds, once all has come."""
+        self.join()
+        assert self.error is None, f"{self.error} after {self.bytes} bytes"
+        assert self.bytes == UPLOAD
+        return self.seconds
+
+
+class Net:
+    CLIENT_NET = "10.1.0.0/24"
+
+    def __init__(self, lab, wires=WIRES):
+        self.router = lab.host("router")
+        lab.bridge(self.router, "clients", "10.1.0.1/24")
+        lab.bridge(self.router, "servers", "10.2.0.1/24")
+        self.router.sysctl("net.ipv4.ip_forward=1")
+        self.client, self.online, self.assistant = (lab.host(name) for name in ("client", "online", "assistant"))
+        lab.join(self.client, self.router, "clients", "10.1.0.11/24")
+        lab.join(self.online, self.router, "servers", "10.2.0.2/24")
+        lab.join(self.assistant, self.router, "servers", "10.2.0.4/24")
+        for host in (self.client, self.online):
+            host.route("default", "10.1.0.1" if host is self.client else "10.2.0.1")
+            # what one connection learned of the path is not for the next one
+            host.sysctl("net.ipv4.tcp_no_metrics_save=1")
+        self.assistant.sysctl("net.ipv4.ip_forward=0")
+        self.lanes = [self.lane(lab, i) for i in range(1, wires + 1)]
+        self.target = self.lanes[0].target
+
+    def lane(self, lab, i):
+        wire, target = Wire(lab, f"wire{i}", TOOLS_CPU), lab.host(f"target{i}")
+        wire.plug_bridge("a", self.router, "servers")
+        wire.plug("b", target, "eth0", f"10.2.0.{10 + i}/24")
+        target.route(self.CLIENT_NET, self.assistant.ip)
+        return Lane(i, wire, target, FIRST_PORT + i - 1)
+
+    def pair(self, *args):
+        maps = ",".join(f"{lane.port}-{lane.target.ip}:{TARGET_PORT}" for lane in self.lanes)
+        pair = Pair(self, TOOLS_CPU, tcpcopy=args, intercept=["--verbose"], maps=maps)
+        pair.start()
+        return pair
+
+    @contextlib.contextmanager
+    def wires(self, settings):
+        """All wires with the same settings both ways, each with a seed of its own. Yields a list that has their counts at the end."""
+        counts = []
+        for lane in self.lanes:
+            lane.wire.start(ab=settings, ba=settings, seed=lane.number)
+        yield counts
+        counts.extend(lane.wire.stop() for lane in self.lanes)
+
+
+def upload(host, ip, port, congestion=None):
+    """The kernel's TCP of a host sends it all."""
+    with host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(60)
+        if congestion:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
+        s.connect((ip, port))
+        s.sendall(bytes(UPLOAD))
+        s.shutdown(socket.SHUT_WR)
+        s.recv(1)
+
+
+def start_uploads(host, addresses, congestion=None):
+    threads = [threading.Thread(target=upload, args=(host, *address, congestion), daemon=True) for address in addresses]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def kernel_times(net, settings, congestion=CONGESTION):
+    with net.wires(settings) as counts:
+        sinks = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
+        threads = start_uploads(net.online, [(lane.target.ip, TARGET_PORT) for lane in net.lanes], congestion)
+        times = [sink.result() for sink in sinks]
+        for thread in threads:
+            thread.join()
+    return times, counts
+
+
+def our_times(net, settings):
+    with net.wires(settings) as counts:
+        pair = net.pair("--max-lag", "120", "-m", "1024", "-B", "256")
+        targets = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
+        online = [Sink(net.online, lane.port) for lane in net.lanes]
+        threads = start_uploads(net.client, [(net.online.ip, lane.port) for lane in net.lanes])
+        for sink in online:
+            sink.result()
+        times = [sink.result() for sink in targets]
+        for thread in threads:
+            thread.join()
+        summary = pair.stop()
+    return times, counts, summary
+
+
+def describe(name, times, counts):
+    print(f"{name}: " + ", ".join(f"{t:.2f}" for t in times) + f" s, median {statistics.median(times):.2f}")
+    for way in ("ab", "ba"):
+        print(f"  {way}: " + ", ".join(f"{key} {[c[way][key] for c in counts]}" for key in ("frames", "lost", "queue_full", "late", "lag_max_us")))
+
+
+def compare(settings):
+    with Lab(print) as lab:
+        net = Net(lab)
+        kernel, counts = kernel_times(net, settings)
+        describe("kernel", kernel, counts)
+        ours, counts, summary = our_times(net, settings)
+        describe("ours", ours, counts)
+        print({key: summary.get(key) for key in ("retransmits", "rtos", "fast_retransmits", "segments")}, summary)
+        assert summary["balance"] is True
+        assert summary["fidelity_percent"] == 100
+        ratio = statistics.median(ours) / statistics.median(kernel)
+        print(f"ours / kernel: {ratio:.2f}")
+        assert ratio < RATIO
+
+
+def test_an_upload_over_a_lossy_wire_takes_hardly_longer_than_the_kernels_own():
+    compare({"rate": 20, "delay": "20ms", "queue": "32k", "loss": 1})
+
+
+def test_an_upload_over_a_clean_wire_takes_hardly_longer_than_the_kernels_own():
+    compare({"rate": 20, "delay": "20ms", "queue": "32k"})
