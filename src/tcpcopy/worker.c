@@ -3,6 +3,8 @@
  */
 #include "tcpcopy/worker.h"
 
+#include "core/constants.h"
+
 #include "base/log.h"
 #include "capture/file.h"
 #include "cli/daemon.h"
@@ -220,7 +222,7 @@ static int new_engine(struct tc_worker *w)
 		.clock = w->clock,
 		.online = tc_plan_needs_online(w->plan),
 		.wait_channel = w->plan->offline,
-		.stop_limit = w->plan->core.overlap + STOP_EXTRA,
+		.stop_limit = tc_time_max(w->plan->core.overlap, TC_DRAIN_MAX) + STOP_EXTRA,
 		.on_session = on_session,
 		.on_session_ctx = w,
 	};
