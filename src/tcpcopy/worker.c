@@ -3,11 +3,10 @@
  */
 #include "tcpcopy/worker.h"
 
-#include "core/constants.h"
-
 #include "base/log.h"
 #include "capture/file.h"
 #include "cli/daemon.h"
+#include "core/constants.h"
 #include "engine/engine.h"
 #include "report/report.h"
 #include "tcpcopy/exit.h"
