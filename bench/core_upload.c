@@ -434,8 +434,14 @@ static void open_direction(struct direction *d, const struct wire_settings *set,
 	}
 }
 
-/* Return: milliseconds from the handshake to the last byte at the target. */
-static double run(const struct options *opt, uint64_t seed, struct tc_ledger *ret_ledger)
+/** struct result - of one run; @ms: from the handshake to the last byte at the target; @dropped: our frames that did not arrive */
+struct result {
+	double ms;
+	uint64_t dropped;
+	struct tc_ledger ledger;
+};
+
+static void run(const struct options *opt, uint64_t seed, struct result *ret)
 {
 	static const uint8_t addresses[3][4] = { { 10, 0, 0, 1 },
 						 { 10, 0, 0, 2 },
@@ -479,49 +485,57 @@ static double run(const struct options *opt, uint64_t seed, struct tc_ledger *re
 		step(&u, &online, map.online_port);
 		u.now = next_time(&u);
 	} while (u.done == 0 && u.now < GIVE_UP);
-	tc_core_ledger(u.core, ret_ledger);
+	tc_core_ledger(u.core, &ret->ledger);
+	ret->dropped = u.ab.line.counts.lost + u.ab.line.counts.queue_full;
+	ret->ms = u.done == 0 ? (double)(GIVE_UP / TC_MS) : (double)(u.done - u.began) / 1e6;
 	wire_queue_fini(&u.ab.queue);
 	wire_queue_fini(&u.ba.queue);
 	free(u.reports);
 	free(u.bytes);
 	free(mem);
-	return u.done == 0 ? (double)(GIVE_UP / TC_MS) : (double)(u.done - u.began) / 1e6;
 }
 
-static int by_size(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
-	double d = *(const double *)a - *(const double *)b;
+	double d = ((const struct result *)a)->ms - ((const struct result *)b)->ms;
 	return (d > 0) - (d < 0);
+}
+
+static void print_run(int64_t seed, const struct result *r)
+{
+	printf("seed %" PRId64 ": %.0f ms, %" PRIu64 " dropped, %" PRIu64
+	       " retransmissions, %" PRIu64 " recoveries, %" PRIu64 " timeouts\n",
+	       seed, r->ms, r->dropped, r->ledger.retransmits, r->ledger.fast_retransmits,
+	       r->ledger.rtos);
 }
 
 static int bench(const struct options *opt)
 {
-	double *ms = calloc((size_t)opt->seeds, sizeof *ms);
-	uint64_t rtos = 0, fast = 0, again = 0;
-	if (ms == NULL) {
+	int64_t n = opt->seeds;
+	struct result *runs = calloc((size_t)n, sizeof *runs);
+	struct result sum = { 0 };
+	if (runs == NULL) {
 		return 1;
 	}
-	for (int64_t i = 0; i < opt->seeds; i++) {
-		struct tc_ledger l;
-		ms[i] = run(opt, (uint64_t)(opt->first_seed + i), &l);
-		rtos += l.rtos;
-		fast += l.fast_retransmits;
-		again += l.retransmits;
+	for (int64_t i = 0; i < n; i++) {
+		run(opt, (uint64_t)(opt->first_seed + i), &runs[i]);
+		sum.dropped += runs[i].dropped;
+		sum.ledger.retransmits += runs[i].ledger.retransmits;
+		sum.ledger.fast_retransmits += runs[i].ledger.fast_retransmits;
+		sum.ledger.rtos += runs[i].ledger.rtos;
 		if (opt->verbose) {
-			printf("seed %" PRId64 ": %.0f ms, %" PRIu64 " rtos, %" PRIu64
-			       " fast retransmits, %" PRIu64 " segments again\n",
-			       opt->first_seed + i, ms[i], l.rtos, l.fast_retransmits,
-			       l.retransmits);
+			print_run(opt->first_seed + i, &runs[i]);
 		}
 	}
-	qsort(ms, (size_t)opt->seeds, sizeof *ms, by_size);
-	double median = ms[opt->seeds / 2];
-	double n = (double)opt->seeds;
-	printf("median %.0f ms, least %.0f, most %.0f; a run: %.1f rtos, %.1f fast retransmits, "
-	       "%.0f segments again\n",
-	       median, ms[0], ms[opt->seeds - 1], (double)rtos / n, (double)fast / n,
-	       (double)again / n);
-	free(ms);
+	qsort(runs, (size_t)n, sizeof *runs, by_time);
+	double median = runs[n / 2].ms;
+	printf("median %.0f ms, least %.0f, most %.0f; a run: %.1f dropped, %.1f retransmissions, "
+	       "%.1f recoveries, %.1f timeouts\n",
+	       median, runs[0].ms, runs[n - 1].ms, (double)sum.dropped / (double)n,
+	       (double)sum.ledger.retransmits / (double)n,
+	       (double)sum.ledger.fast_retransmits / (double)n,
+	       (double)sum.ledger.rtos / (double)n);
+	free(runs);
 	return median > (double)opt->most_ms;
 }
 

@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As those of the programs (tcpcopy/exit.h) */
+/* As those of the programs (cli/exit.h) */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PRIVILEGE = 4 };
 
 /* Frames of one direction that are taken in before the other has its turn */

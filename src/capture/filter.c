@@ -196,16 +196,20 @@ int tc_filter_answers_text(const struct tc_filter_target *targets, unsigned n, c
 	return finish(f, &text, ret_text);
 }
 
+static int too_big(const char *text, const char *what, size_t n, size_t max, char *ret_error)
+{
+	return tc_driver_say(ret_error, -E2BIG,
+			     "filter '%.200s%s' has %zu %s, %zu are the most: name fewer addresses "
+			     "and ports",
+			     text, strlen(text) > 200 ? "..." : "", n, what, max);
+}
+
 /* pcap's program to the kernel's: the same fields under other names */
 static int convert(const struct bpf_program *from, const char *text, struct tc_filter *ret,
 		   char *ret_error)
 {
 	if (from->bf_len > TC_FILTER_INSNS_MAX) {
-		return tc_driver_say(ret_error, -E2BIG,
-				     "filter '%.200s%s' has %u instructions, the kernel takes %d: "
-				     "name fewer addresses and ports",
-				     text, strlen(text) > 200 ? "..." : "", from->bf_len,
-				     TC_FILTER_INSNS_MAX);
+		return too_big(text, "instructions", from->bf_len, TC_FILTER_INSNS_MAX, ret_error);
 	}
 	struct sock_filter *insns = calloc(from->bf_len, sizeof *insns);
 	if (insns == NULL) {
@@ -220,6 +224,16 @@ static int convert(const struct bpf_program *from, const char *text, struct tc_f
 	return 0;
 }
 
+static int try_compile(pcap_t *p, const char *text, bool optimize, struct bpf_program *ret,
+		       char *ret_error)
+{
+	if (pcap_compile(p, ret, text, optimize, PCAP_NETMASK_UNKNOWN) == 0) {
+		return 0;
+	}
+	return tc_driver_say(ret_error, -EINVAL, "cannot compile filter '%.200s%s': %s", text,
+			     strlen(text) > 200 ? "..." : "", pcap_geterr(p));
+}
+
 static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc_filter *ret,
 		   char *ret_error)
 {
@@ -228,11 +242,16 @@ static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc
 		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
 	}
 	struct bpf_program program;
-	int r;
-	if (pcap_compile(p, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-		r = tc_driver_say(ret_error, -EINVAL, "cannot compile filter '%.200s%s': %s", text,
-				  strlen(text) > 200 ? "..." : "", pcap_geterr(p));
-	} else {
+	int r = try_compile(p, text, false, &program, ret_error);
+	if (r == 0) {
+		unsigned n = program.bf_len;
+		pcap_freecode(&program);
+		r = n > TC_FILTER_PLAIN_MAX ?
+			    too_big(text, "instructions before they are optimized", n,
+				    TC_FILTER_PLAIN_MAX, ret_error) :
+			    try_compile(p, text, true, &program, ret_error);
+	}
+	if (r == 0) {
 		r = convert(&program, text, ret, ret_error);
 		pcap_freecode(&program);
 	}
@@ -240,27 +259,56 @@ static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc
 	return r;
 }
 
+/* @a, and where it says no, @b */
+static int append(struct tc_filter *a, const struct tc_filter *b, const char *text, char *ret_error)
+{
+	unsigned n = (unsigned)a->n + b->n;
+	if (n > TC_FILTER_INSNS_MAX) {
+		return too_big(text, "instructions", n, TC_FILTER_INSNS_MAX, ret_error);
+	}
+	struct sock_filter *insns = calloc(n, sizeof *insns);
+	if (insns == NULL) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot keep the filter");
+	}
+	for (unsigned i = 0; i < a->n; i++) {
+		bool no = a->insns[i].code == (BPF_RET | BPF_K) && a->insns[i].k == 0;
+		insns[i] =
+			no ? (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, a->n - 1u - i, 0, 0) :
+			     a->insns[i];
+	}
+	memcpy(insns + a->n, b->insns, b->n * sizeof *insns);
+	free(a->insns);
+	a->insns = insns;
+	a->n = (uint16_t)n;
+	return 0;
+}
+
 int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
 		      struct tc_filter *ret, char *ret_error)
 {
 	if (strlen(text) > TC_FILTER_TEXT_MAX) {
-		return tc_driver_say(
-			ret_error, -E2BIG,
-			"filter '%.200s...' has %zu bytes, %d are the most: name fewer "
-			"addresses and ports",
-			text, strlen(text), TC_FILTER_TEXT_MAX);
+		return too_big(text, "bytes", strlen(text), TC_FILTER_TEXT_MAX, ret_error);
 	}
-	if (!tagged || link != TC_LINK_ETHERNET) {
-		return compile(text, link, snap, ret, ret_error);
+	struct tc_filter plain = { 0 }, behind = { 0 };
+	int r = compile(text, link, snap, &plain, ret_error);
+	if (r == 0 && tagged && link == TC_LINK_ETHERNET) {
+		/* `vlan` moves all that follows it by the tag */
+		char *vlan = NULL;
+		if (asprintf(&vlan, "vlan and (%s)", text) < 0) {
+			r = tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+		} else {
+			r = compile(vlan, link, snap, &behind, ret_error);
+			free(vlan);
+		}
+		r = r == 0 ? append(&plain, &behind, text, ret_error) : r;
+		tc_filter_fini(&behind);
 	}
-	/* `vlan` moves all that follows it by the tag, so it stands last */
-	char *both = NULL;
-	if (asprintf(&both, "(%s) or (vlan and (%s))", text, text) < 0) {
-		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+	if (r < 0) {
+		tc_filter_fini(&plain);
+		return r;
 	}
-	int r = compile(both, link, snap, ret, ret_error);
-	free(both);
-	return r;
+	*ret = plain;
+	return 0;
 }
 
 void tc_filter_fini(struct tc_filter *f)

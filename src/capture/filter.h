@@ -23,8 +23,10 @@ struct sock_filter;
 /* The kernel's limit for one program (BPF_MAXINSNS) */
 #define TC_FILTER_INSNS_MAX 4096
 
-/* libpcap's optimizer takes time with the square of the text and worse: half a second for this much, minutes for ten times as much */
-#define TC_FILTER_TEXT_MAX 8192
+/* libpcap's optimizer takes a time that grows with the square of the program and worse: half a second for this many instructions,
+ * minutes for ten times as many. Finding that out takes time with the length of the text. */
+#define TC_FILTER_PLAIN_MAX 8192
+#define TC_FILTER_TEXT_MAX 16384
 
 /* Snap length that cuts nothing: longer than any block of a ring */
 #define TC_FILTER_SNAP_ALL 262144

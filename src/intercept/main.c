@@ -10,7 +10,7 @@
 #include "intercept/intercept.h"
 #include "intercept/options.h"
 #include "port/error.h"
-#include "tcpcopy/exit.h"
+#include "cli/exit.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
 
 #include "answer/key.h"
 #include "cli/option.h"
-#include "tcpcopy/exit.h"
+#include "cli/exit.h"
 
 #include <errno.h>
 #include <fcntl.h>

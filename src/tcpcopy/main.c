@@ -3,7 +3,7 @@
  *
  * When the first argument is an option the command is run; nothing else is guessed.
  */
-#include "tcpcopy/exit.h"
+#include "cli/exit.h"
 #include "tcpcopy/genkey.h"
 #include "tcpcopy/run.h"
 

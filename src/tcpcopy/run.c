@@ -9,7 +9,7 @@
 #include "cli/daemon.h"
 #include "engine/clock.h"
 #include "tcpcopy/drivers.h"
-#include "tcpcopy/exit.h"
+#include "cli/exit.h"
 #include "tcpcopy/plan.h"
 #include "tcpcopy/show.h"
 #include "tcpcopy/worker.h"

@@ -9,7 +9,7 @@
 #include "core/constants.h"
 #include "engine/engine.h"
 #include "report/report.h"
-#include "tcpcopy/exit.h"
+#include "cli/exit.h"
 
 #include <errno.h>
 #include <event2/event.h>

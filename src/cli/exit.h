@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * tcpcopy/exit.h - what the exit status means
+ * cli/exit.h - what the exit status means
  *
  * Layer:   program. Documented in tcpcopy(8); the same for all commands.
  */
-#ifndef TC_TCPCOPY_EXIT_H
-#define TC_TCPCOPY_EXIT_H
+#ifndef TC_CLI_EXIT_H
+#define TC_CLI_EXIT_H
 
 enum {
 	TC_EXIT_DONE = 0,

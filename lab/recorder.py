@@ -1,0 +1,164 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: BSD-2-Clause
+"""recorder.py LOG MANNER:FIRST-LAST... - a server on ranges of ports that writes down what each connection said
+
+How it answers, by port:
+    silent  not at all
+    echo    each read by the same bytes
+    bulk    each read by BULK bytes
+    greet   as echo, but it speaks first
+    hasty   as echo, but it closes after its first answer
+Except for hasty, it closes when its client has.
+
+LOG gets a line for each connection, as JSON, when that ends; at SIGTERM also for those that are open:
+    port, client ("IP:PORT"), number (in the order of accept), bytes, digest (SHA-256), reads ([[time, bytes], ...], CLOCK_MONOTONIC)
+    end ("fin", "rst", "open")
+
+With LOG "ready" is written to stdout once all ports are listened to.
+"""
+
+import hashlib
+import json
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+
+BULK = b"-" * 20000
+READ = 1 << 18
+
+
+class Connection:
+    """One accepted connection; .out is what it still has to say."""
+
+    def __init__(self, server, number, sock, peer):
+        self.server, self.number, self.sock = server, number, sock
+        self.port = sock.getsockname()[1]
+        self.client = f"{peer[0].removeprefix('::ffff:')}:{peer[1]}"
+        self.manner = server.manner(self.port)
+        self.digest, self.bytes, self.reads = hashlib.sha256(), 0, []
+        self.out, self.closing = b"", False
+        if self.manner == "greet":
+            self.say(b"220 the recorder listens\r\n")
+
+    def say(self, data):
+        self.out += data
+        self.flush()
+
+    def flush(self):
+        try:
+            self.out = self.out[self.sock.send(self.out):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.out = b""  # its client is gone; the next read tells how
+        if self.closing and not self.out:
+            self.sock.shutdown(socket.SHUT_WR)
+            self.closing = False
+
+    def on_event(self, events):
+        if events & selectors.EVENT_WRITE:
+            self.flush()
+        if events & selectors.EVENT_READ:
+            self.read()
+        if self.sock.fileno() >= 0:
+            self.server.watch(self, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.out else 0))
+
+    def read(self):
+        try:
+            data = self.sock.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end("rst")
+            return
+        if not data:
+            self.end("fin")
+            return
+        self.reads.append((time.monotonic(), len(data)))
+        self.digest.update(data)
+        self.bytes += len(data)
+        if self.manner == "bulk":
+            self.say(BULK)
+        elif self.manner != "silent":
+            self.say(data)
+        if self.manner == "hasty" and len(self.reads) == 1:
+            self.closing = True
+            self.flush()
+
+    def end(self, how):
+        self.server.write(self, how)
+        self.server.forget(self)
+        self.sock.close()
+
+
+class Server:
+    def __init__(self, log, ranges):
+        self.log = open(log, "w", encoding="ascii", buffering=1)
+        self.ranges = ranges
+        self.selector, self.connections, self.accepted = selectors.DefaultSelector(), set(), 0
+        for _, first, last in ranges:
+            for port in range(first, last + 1):
+                self.listen(port)
+
+    def manner(self, port):
+        return next(manner for manner, first, last in self.ranges if first <= port <= last)
+
+    def listen(self, port):
+        s = socket.create_server(("::", port), family=socket.AF_INET6, backlog=4096, dualstack_ipv6=True)
+        s.setblocking(False)
+        self.selector.register(s, selectors.EVENT_READ, lambda _events: self.accept(s))
+
+    def accept(self, listener):
+        while True:
+            try:
+                sock, peer = listener.accept()
+            except BlockingIOError:
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.accepted += 1
+            c = Connection(self, self.accepted, sock, peer)
+            self.connections.add(c)
+            self.selector.register(sock, selectors.EVENT_READ, c.on_event)
+
+    def watch(self, c, events):
+        if self.selector.get_key(c.sock).events != events:
+            self.selector.modify(c.sock, events, c.on_event)
+
+    def forget(self, c):
+        self.connections.discard(c)
+        self.selector.unregister(c.sock)
+
+    def write(self, c, end):
+        print(json.dumps({"port": c.port, "client": c.client, "number": c.number, "bytes": c.bytes, "digest": c.digest.hexdigest(),
+                          "reads": c.reads, "end": end}), file=self.log)
+
+    def run(self):
+        signal.signal(signal.SIGTERM, self.stop)
+        print("ready", flush=True)
+        while True:
+            for key, events in self.selector.select():
+                key.data(events)
+
+    def stop(self, _number, _frame):
+        for c in sorted(self.connections, key=lambda c: c.number):
+            self.write(c, "open")
+        sys.exit(0)
+
+
+def main():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ranges = []
+    for text in sys.argv[2:]:
+        manner, ports = text.split(":")
+        first, last = ports.split("-")
+        ranges.append((manner, int(first), int(last)))
+    Server(sys.argv[1], ranges).run()
+
+
+if __name__ == "__main__":
+    main()
