@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * cli/exit.h - what the exit status means
  *
- * Layer:   program. Documented in tcpcopy(8); the same for all commands.
+ * Layer:   cli. Documented in tcpcopy(8); the same for all commands.
  */
 #ifndef TC_CLI_EXIT_H
 #define TC_CLI_EXIT_H

@@ -94,7 +94,8 @@ static int parse_mac(struct part *p, bool *ret_has, uint8_t mac[6])
 		int high = hex(p->at[3 * i]);
 		int low = hex(p->at[3 * i + 1]);
 		good = high >= 0 && low >= 0 && (i == 5 || p->at[3 * i + 2] == ':');
-		mac[i] = good ? (uint8_t)(high << 4 | low) : 0;
+		int byte = good ? high << 4 | low : 0;
+		mac[i] = (uint8_t)byte;
 	}
 	if (!good) {
 		return fail(p, "six bytes in hex must follow the '@', as in 00:13:21:b2:5e:42");
