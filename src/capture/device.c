@@ -105,7 +105,8 @@ static int make_ring(struct tc_device *d, const struct tc_device_config *cfg)
 int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error)
 {
 	struct tc_filter filter = { 0 };
-	int r = tc_filter_compile(cfg->filter, d->link, cfg->snap, cfg->tagged, &filter, ret_error);
+	int r = tc_filter_compile(cfg->filter, d->any ? NULL : d->name, d->link, cfg->snap,
+				  cfg->tagged, &filter, ret_error);
 	if (r < 0) {
 		return r;
 	}

@@ -362,10 +362,32 @@ static uint64_t next_at(const struct tc_feed *f, uint64_t *ret_skip)
 	return size == 0 ? 0 : at;
 }
 
+/* The thread begins when something is asked for, not before: by then the program has given up its rights, and a thread has those of the
+ * one that starts it. Without a thread the files are at their end, and damaged. */
+static void start(struct tc_feed *f)
+{
+	/* signals are the program's */
+	sigset_t all, old;
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	int r = pthread_create(&f->thread, NULL, read_all, f);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	f->running = r == 0;
+	if (r != 0) {
+		f->damaged++;
+		(void)snprintf(f->damage, sizeof f->damage, "cannot start to read files: %s",
+			       strerror(r));
+		atomic_store(&f->ended, true);
+	}
+}
+
 enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame, bool *ret_again)
 {
 	bool ended = false;
 	if (find_empty(f, &ended)) {
+		if (!f->running && !ended) {
+			start(f);
+		}
 		return ended ? TC_FEED_END : TC_FEED_EMPTY;
 	}
 	uint64_t skip;
@@ -438,18 +460,6 @@ static int open_sources(struct tc_feed *f, char *ret_error)
 	return r;
 }
 
-static int start(struct tc_feed *f)
-{
-	/* signals are the program's */
-	sigset_t all, old;
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	int r = pthread_create(&f->thread, NULL, read_all, f);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	f->running = r == 0;
-	return -r;
-}
-
 static int set_up(struct tc_feed *f, const struct tc_feed_config *cfg, char *ret_error)
 {
 	f->cfg = *cfg;
@@ -462,12 +472,7 @@ static int set_up(struct tc_feed *f, const struct tc_feed_config *cfg, char *ret
 		return tc_driver_error(ret_error, errno != 0 ? -errno : -ENOMEM,
 				       "cannot prepare to read files");
 	}
-	int r = open_sources(f, ret_error);
-	if (r < 0) {
-		return r;
-	}
-	r = start(f);
-	return r == 0 ? 0 : tc_driver_error(ret_error, r, "cannot start to read files");
+	return open_sources(f, ret_error);
 }
 
 int tc_feed_new(const struct tc_feed_config *cfg, struct tc_feed **ret, char *ret_error)

@@ -31,7 +31,7 @@ struct tc_feed_config {
 
 struct tc_feed;
 
-/** tc_feed_new() - look at every file, then start to read. Return: 0, or -errno and what is wrong with which file */
+/** tc_feed_new() - look at every file; reading starts with the first peek. Return: 0, or -errno and what is wrong with which file */
 int tc_feed_new(const struct tc_feed_config *cfg, struct tc_feed **ret, char *ret_error);
 void tc_feed_free(struct tc_feed *f);
 

@@ -7,11 +7,15 @@
 
 #include "port/error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Of a handle that never reads: as small as libpcap takes it with any snap length */
+#define LIVE_BUFFER (1 << 20)
 
 static void print_ports(FILE *f, const char *dir, uint16_t first, uint16_t last)
 {
@@ -234,28 +238,68 @@ static int try_compile(pcap_t *p, const char *text, bool optimize, struct bpf_pr
 			     strlen(text) > 200 ? "..." : "", pcap_geterr(p));
 }
 
-static int compile(const char *text, enum tc_link link, uint32_t snap, struct tc_filter *ret,
-		   char *ret_error)
+/* Does @text use the word `vlan`, and not as a part of another one */
+static bool says_vlan(const char *text)
 {
-	pcap_t *p = pcap_open_dead(link == TC_LINK_ETHERNET ? DLT_EN10MB : DLT_RAW, (int)snap);
-	if (p == NULL) {
-		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+	for (const char *at = text; (at = strstr(at, "vlan")) != NULL; at += 4) {
+		bool begins = at == text || !isalnum((unsigned char)at[-1]);
+		if (begins && !isalnum((unsigned char)at[4])) {
+			return true;
+		}
 	}
+	return false;
+}
+
+/* A handle on the device itself; nothing is read from it */
+static pcap_t *open_live(const char *device, uint32_t snap, char *why)
+{
+	pcap_t *p = pcap_create(device, why);
+	if (p == NULL) {
+		return NULL;
+	}
+	(void)pcap_set_snaplen(p, (int)snap);
+	(void)pcap_set_buffer_size(p, LIVE_BUFFER);
+	if (pcap_activate(p) < 0) {
+		(void)snprintf(why, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(p));
+		pcap_close(p);
+		return NULL;
+	}
+	return p;
+}
+
+static int open_handle(const char *text, const char *device, enum tc_link link, uint32_t snap,
+		       pcap_t **ret, char *ret_error)
+{
+	char why[PCAP_ERRBUF_SIZE] = "out of memory";
+	if (device != NULL && link == TC_LINK_ETHERNET && says_vlan(text)) {
+		*ret = open_live(device, snap, why);
+	} else {
+		*ret = pcap_open_dead(link == TC_LINK_ETHERNET ? DLT_EN10MB : DLT_RAW, (int)snap);
+	}
+	return *ret != NULL ?
+		       0 :
+		       tc_driver_say(ret_error, -EINVAL, "cannot compile filter '%.200s%s': %s",
+				     text, strlen(text) > 200 ? "..." : "", why);
+}
+
+static int compile(const char *text, pcap_t *p, struct tc_filter *ret, char *ret_error)
+{
 	struct bpf_program program;
 	int r = try_compile(p, text, false, &program, ret_error);
-	if (r == 0) {
-		unsigned n = program.bf_len;
-		pcap_freecode(&program);
-		r = n > TC_FILTER_PLAIN_MAX ?
-			    too_big(text, "instructions before they are optimized", n,
-				    TC_FILTER_PLAIN_MAX, ret_error) :
-			    try_compile(p, text, true, &program, ret_error);
+	if (r < 0) {
+		return r;
 	}
+	unsigned n = program.bf_len;
+	pcap_freecode(&program);
+	if (n > TC_FILTER_PLAIN_MAX) {
+		return too_big(text, "instructions before they are optimized", n,
+			       TC_FILTER_PLAIN_MAX, ret_error);
+	}
+	r = try_compile(p, text, true, &program, ret_error);
 	if (r == 0) {
 		r = convert(&program, text, ret, ret_error);
 		pcap_freecode(&program);
 	}
-	pcap_close(p);
 	return r;
 }
 
@@ -283,31 +327,43 @@ static int append(struct tc_filter *a, const struct tc_filter *b, const char *te
 	return 0;
 }
 
-int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
-		      struct tc_filter *ret, char *ret_error)
+/* The same behind a tag: `vlan` moves all that follows it by the tag */
+static int append_tagged(struct tc_filter *plain, const char *text, pcap_t *p, char *ret_error)
+{
+	struct tc_filter behind = { 0 };
+	char *vlan = NULL;
+	if (asprintf(&vlan, "vlan and (%s)", text) < 0) {
+		return tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
+	}
+	int r = compile(vlan, p, &behind, ret_error);
+	free(vlan);
+	r = r == 0 ? append(plain, &behind, text, ret_error) : r;
+	tc_filter_fini(&behind);
+	return r;
+}
+
+int tc_filter_compile(const char *text, const char *device, enum tc_link link, uint32_t snap,
+		      bool tagged, struct tc_filter *ret, char *ret_error)
 {
 	if (strlen(text) > TC_FILTER_TEXT_MAX) {
 		return too_big(text, "bytes", strlen(text), TC_FILTER_TEXT_MAX, ret_error);
 	}
-	struct tc_filter plain = { 0 }, behind = { 0 };
-	int r = compile(text, link, snap, &plain, ret_error);
-	if (r == 0 && tagged && link == TC_LINK_ETHERNET) {
-		/* `vlan` moves all that follows it by the tag */
-		char *vlan = NULL;
-		if (asprintf(&vlan, "vlan and (%s)", text) < 0) {
-			r = tc_driver_error(ret_error, -ENOMEM, "cannot compile the filter");
-		} else {
-			r = compile(vlan, link, snap, &behind, ret_error);
-			free(vlan);
-		}
-		r = r == 0 ? append(&plain, &behind, text, ret_error) : r;
-		tc_filter_fini(&behind);
-	}
+	pcap_t *p = NULL;
+	int r = open_handle(text, device, link, snap, &p, ret_error);
 	if (r < 0) {
-		tc_filter_fini(&plain);
 		return r;
 	}
-	*ret = plain;
+	struct tc_filter f = { 0 };
+	r = compile(text, p, &f, ret_error);
+	if (r == 0 && tagged && link == TC_LINK_ETHERNET) {
+		r = append_tagged(&f, text, p, ret_error);
+	}
+	pcap_close(p);
+	if (r < 0) {
+		tc_filter_fini(&f);
+		return r;
+	}
+	*ret = f;
 	return 0;
 }
 

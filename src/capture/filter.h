@@ -5,7 +5,9 @@
  * Source:  pcap-filter(7); linux/filter.h.
  *
  * The text is made first and compiled later, because the user may give a text of his own (-F) and because --dry-run shows it.
- * It is written for frames whose VLAN tag is beside the frame, as packet sockets deliver them.
+ * It is written for frames whose outer VLAN tag is beside the frame, as packet sockets deliver them. A user's text that says `vlan`
+ * means that tag too: libpcap knows how to ask the kernel for it, but tells only a handle that is open on the device, so one is
+ * opened for the moment of compiling.
  *
  *     clients     tcp and (((dst port 80) and (dst host 10.0.0.2 or dst host 2001:db8::2)) or ...)
  *     answers     tcp and (src host 10.0.0.3 and (src port 8080))
@@ -76,15 +78,16 @@ struct tc_filter {
 
 /**
  * tc_filter_compile() - text to classic BPF
+ * @device:    that it is for, NULL when it has no name
  * @link:      TC_LINK_ETHERNET or TC_LINK_RAW
  * @snap:      bytes that the kernel keeps of a packet that matches
  * @tagged:    also what matches behind one tag inside the frame (QinQ: only the outer tag is taken out by the kernel);
  *             Ethernet only
  * @ret_error: TC_DRIVER_ERROR_MAX bytes; names the filter and the cause
- * Return: 0, -EINVAL (the text), -E2BIG (too long, or too many instructions), -ENOMEM.
+ * Return: 0, -EINVAL (the text, or the device), -E2BIG (too long, or too many instructions), -ENOMEM.
  */
-int tc_filter_compile(const char *text, enum tc_link link, uint32_t snap, bool tagged,
-		      struct tc_filter *ret, char *ret_error);
+int tc_filter_compile(const char *text, const char *device, enum tc_link link, uint32_t snap,
+		      bool tagged, struct tc_filter *ret, char *ret_error);
 
 void tc_filter_fini(struct tc_filter *f);
 

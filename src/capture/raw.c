@@ -145,8 +145,8 @@ static const struct tc_capture_ops raw_ops = {
 static int set_filter(struct raw *r, const char *text, char *ret_error)
 {
 	struct tc_filter filter = { 0 };
-	int err =
-		tc_filter_compile(text, TC_LINK_RAW, TC_FILTER_SNAP_ALL, false, &filter, ret_error);
+	int err = tc_filter_compile(text, NULL, TC_LINK_RAW, TC_FILTER_SNAP_ALL, false, &filter,
+				    ret_error);
 	if (err < 0) {
 		return err;
 	}

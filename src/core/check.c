@@ -92,7 +92,7 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 		const struct tc_session *s = tc_session_at(c, r->session);
 		live++;
 		ready += r->ready;
-		held += (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(s, r));
+		held += (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(r));
 		bad = check_replica(c, r);
 		if (bad == NULL && s->replicas == i) { /* each session once */
 			bad = check_stream(c, s, &chunks);

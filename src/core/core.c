@@ -610,7 +610,7 @@ void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)
 		const struct tc_replica *r = tc_replica_at(c, i);
 		if (r->live) {
 			const struct tc_session *s = tc_session_at(c, r->session);
-			ret_ledger->live_complete += tc_seq_eq(tc_replica_pos(s, r), s->stream.far);
+			ret_ledger->live_complete += tc_seq_eq(tc_replica_pos(r), s->stream.far);
 		}
 	}
 }

@@ -215,7 +215,6 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 		ep->rtx_at = TC_STAMP_NEVER;
 		ep->backoff = 0;
 	}
-	uint32_t pipe = advances ? tc_recovery_pipe(ep, env) : 0;
 	bool was_outstanding = tc_seq_lt(ep->snd_una, ep->snd_nxt);
 	if (advances) {
 		uint32_t n = (uint32_t)tc_seq_diff(tcp->ack, ep->snd_una);
@@ -228,7 +227,7 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 				    TC_STAMP_NEVER; /* RFC 6298 5.2, 5.3 */
 		ep->owing_at = more ? tc_stamp_of(now) : TC_STAMP_NEVER;
 		news->acked = n - fin_acked;
-		tc_recovery_on_ack(ep, env, n, pipe);
+		tc_recovery_on_ack(ep, env, n);
 		if (fin_acked) {
 			after_fin_acked(ep);
 		}

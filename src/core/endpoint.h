@@ -79,6 +79,7 @@ struct tc_endpoint {
 	bool half_open : 1; /* of these: in SYN-SENT, against a leftover on the tuple */
 	bool probe_due : 1;
 	bool force_rxt : 1; /* the first retransmission after a loss goes out whatever cwnd says */
+	bool cwnd_limited : 1; /* the congestion window, and nothing else, held the last new segment back */
 	bool in_recovery : 1; /* fast recovery */
 	bool fin_sent : 1;    /* its number is snd_nxt - 1 */
 	bool fin_rcvd : 1;    /* its number is rcv_nxt - 1 */

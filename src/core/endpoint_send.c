@@ -36,6 +36,7 @@ static bool plan_resend(struct tc_endpoint *ep, const struct tc_endpoint_env *en
 	if (ep->force_rxt) {
 		room = tc_u32_max(room, ep->cut);
 	}
+	ep->cwnd_limited = (uint32_t)tc_seq_diff(ep->lost_end, hole.left) > room;
 	if (room < ep->cut) {
 		return false;
 	}
@@ -83,6 +84,7 @@ static bool plan_new(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 	uint32_t waiting = tc_seq_lt(ep->snd_nxt, supply->limit) ?
 				   (uint32_t)tc_seq_diff(supply->limit, ep->snd_nxt) :
 				   0;
+	ep->cwnd_limited &= waiting > 0;
 	if (waiting == 0 && !supply->fin) {
 		return false;
 	}
@@ -103,6 +105,7 @@ static bool plan_new(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 		}
 		return false;
 	}
+	ep->cwnd_limited = len > room;
 	if (len > room) {
 		len = room / ep->cut * ep->cut;
 		if (len == 0) {
@@ -202,9 +205,6 @@ static void sent(struct tc_endpoint *ep, struct tc_endpoint_env *env, const stru
 		}
 		ep->snd_nxt = end;
 		ep->sent_at = tc_stamp_of(now);
-		if (!tc_seq_lt(ep->rxt, ep->lost_end)) {
-			ep->rxt = ep->lost_end = ep->snd_una;
-		}
 	}
 	if (!tc_stamp_is_set(ep->owing_at)) {
 		ep->owing_at = tc_stamp_of(now);

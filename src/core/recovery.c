@@ -63,9 +63,9 @@ uint32_t tc_recovery_pipe(const struct tc_endpoint *ep, const struct tc_endpoint
 	return out > lost ? out - lost : 0;
 }
 
-static void grow(struct tc_endpoint *ep, uint32_t acked, uint32_t pipe)
+static void grow(struct tc_endpoint *ep, uint32_t acked)
 {
-	if (pipe + ep->cut < ep->cwnd) {
+	if (!ep->cwnd_limited) {
 		return; /* the window was not what held us back: it proves nothing (RFC 7661 4.4.1) */
 	}
 	uint32_t add;
@@ -86,8 +86,7 @@ static void lose_first(struct tc_endpoint *ep)
 	ep->force_rxt = true;
 }
 
-void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uint32_t acked,
-			uint32_t pipe)
+void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uint32_t acked)
 {
 	struct tc_board *b = tc_endpoint_board(ep, env);
 	if (b != NULL) {
@@ -101,7 +100,7 @@ void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uin
 	ep->lost_end = tc_seq_max(ep->lost_end, ep->snd_una);
 	ep->dup_acks = 0;
 	if (!ep->in_recovery) {
-		grow(ep, acked, pipe);
+		grow(ep, acked);
 		return;
 	}
 	if (tc_seq_le(ep->recover, ep->snd_una)) {

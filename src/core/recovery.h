@@ -36,9 +36,8 @@ static inline struct tc_board *tc_endpoint_board(const struct tc_endpoint *ep,
 /** tc_recovery_pipe() - bytes that are thought to be in the network (RFC 6675 4, SetPipe) */
 uint32_t tc_recovery_pipe(const struct tc_endpoint *ep, const struct tc_endpoint_env *env);
 
-/** tc_recovery_on_ack() - snd_una moved by @acked bytes, all of them outstanding before; @pipe is from before */
-void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uint32_t acked,
-			uint32_t pipe);
+/** tc_recovery_on_ack() - snd_una moved by @acked bytes */
+void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uint32_t acked);
 
 /** tc_recovery_on_dup() - @n duplicate acknowledgements, or news by SACK (n = 0) */
 void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, unsigned n);

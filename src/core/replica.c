@@ -12,23 +12,23 @@
 #include "wire/mark.h"
 
 /* A client's position as the endpoint's sequence number, and back. */
-static tc_seq to_seq(const struct tc_session *s, const struct tc_replica *r, tc_seq pos)
+static tc_seq to_seq(const struct tc_replica *r, tc_seq pos)
 {
-	return tc_seq_add(r->ep.iss, pos.v - s->isn.v);
+	return tc_seq_add(r->ep.iss, pos.v - r->base.v);
 }
 
-static tc_seq to_pos(const struct tc_session *s, const struct tc_replica *r, tc_seq seq)
+static tc_seq to_pos(const struct tc_replica *r, tc_seq seq)
 {
-	return tc_seq_add(s->isn, seq.v - r->ep.iss.v);
+	return tc_seq_add(r->base, seq.v - r->ep.iss.v);
 }
 
-tc_seq tc_replica_pos(const struct tc_session *s, const struct tc_replica *r)
+tc_seq tc_replica_pos(const struct tc_replica *r)
 {
 	if (r->waiting || r->ep.state == TC_TCP_SYN_SENT) {
-		return tc_session_first(s);
+		return tc_seq_add(r->base, 1);
 	}
-	/* a FIN that was acknowledged is no byte */
-	return tc_seq_min(to_pos(s, r, r->ep.snd_una), s->stream.far);
+	bool fin_acked = r->ep.fin_sent && tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
+	return tc_seq_add(to_pos(r, r->ep.snd_una), fin_acked ? UINT32_MAX : 0);
 }
 
 void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
@@ -113,7 +113,7 @@ static void note_session(struct tc_core *c, const struct tc_session *s, const st
 	tc_replica_tuple(c, r, &note.session.target);
 	note.session.end = end;
 	note.session.turns = r->turns;
-	note.session.delivered = (uint32_t)tc_seq_diff(tc_replica_pos(s, r), tc_session_first(s));
+	note.session.delivered = (uint32_t)tc_seq_diff(tc_replica_pos(r), tc_session_first(s));
 	note.session.lost = lost;
 	tc_core_note(c, &note);
 }
@@ -129,6 +129,7 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 		.ep = { .sent_at = tc_stamp_of(now), .board = TC_NIL },
 		.session = tc_session_index(c, s),
 		.sibling = s->replicas,
+		.base = s->isn,
 		.next_turn = TC_NIL,
 		.turn_ack = s->base_ack,
 		.waiting = true,
@@ -270,7 +271,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	struct tc_session *s = tc_session_at(c, r->session);
 	uint32_t i = tc_replica_index(c, r);
 	enum tc_end end = (enum tc_end)r->end;
-	uint64_t lost = (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(s, r));
+	uint64_t lost = (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(r));
 	c->ledger.held -= lost;
 	c->ledger.lost[end] += lost;
 	c->ledger.ended[end]++;
@@ -314,8 +315,8 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 				tc_stamp_past(r->ep.owing_at, now) + c->cfg.keepalive :
 				TC_TIME_NEVER;
 	tc_time behind = TC_TIME_NEVER;
-	tc_seq next = asked && r->ep.state != TC_TCP_SYN_SENT ? to_pos(s, r, r->ep.snd_nxt) :
-								tc_session_first(s);
+	tc_seq next = asked && r->ep.state != TC_TCP_SYN_SENT ? to_pos(r, r->ep.snd_nxt) :
+								tc_seq_add(r->base, 1);
 	if (tc_seq_lt(next, s->stream.end)) {
 		behind = tc_stream_time(&s->stream, &c->chunks, next);
 		behind = behind == TC_TIME_NEVER ? behind : behind + c->cfg.max_lag;
@@ -363,7 +364,7 @@ static void reset(struct tc_replica *r, enum tc_end end)
 static bool all_said(const struct tc_session *s, const struct tc_replica *r)
 {
 	return tc_endpoint_is_open(&r->ep) && r->next_turn == TC_NIL &&
-	       tc_seq_le(to_seq(s, r, s->stream.end), r->ep.snd_una) &&
+	       tc_seq_le(to_seq(r, s->stream.end), r->ep.snd_una) &&
 	       tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
 }
 
@@ -394,6 +395,25 @@ static tc_time drained_at(const struct tc_core *c, const struct tc_session *s,
 	return tc_time_max(at, since + c->cfg.overlap);
 }
 
+/*
+ * The target has closed, its client has more to say: a real client would have seen the FIN at its turn's boundary and would have opened
+ * a new connection. So we close in order, and go on with the turn that has just begun, on the same tuple.
+ */
+static void reopen(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	struct tc_tuple target;
+	tc_replica_tuple(c, r, &target);
+	tc_seq next = tc_replica_pos(r);
+	remember(c, r, &target, tc_core_hash(c, &target), now);
+	tc_endpoint_fini(&r->ep, &c->env);
+	r->ep = (struct tc_endpoint){ .sent_at = tc_stamp_of(now), .board = TC_NIL };
+	r->base = tc_seq_add(next, UINT32_MAX);
+	r->reopening = false;
+	r->waiting = true;
+	c->ledger.reopened++;
+	tc_replica_touch(c, r);
+}
+
 /* Set .end when it is over. @ret_next: when to look again */
 static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
 		      tc_time now, tc_time *ret_next)
@@ -403,7 +423,11 @@ static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		return;
 	}
 	if (!r->waiting && (r->ep.state == TC_TCP_TIME_WAIT || r->ep.state == TC_TCP_CLOSED)) {
-		r->end = TC_END_CLOSED;
+		if (r->reopening) {
+			reopen(c, r, now);
+		} else {
+			r->end = TC_END_CLOSED;
+		}
 		return;
 	}
 	if (s->has_rst && all_said(s, r) && !tc_stream_has_gap(&s->stream)) {
@@ -438,9 +462,9 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 	bool hurry = tc_stamp_is_set(r->drain_since) &&
 		     (r->drain_end == TC_END_REUSED || r->drain_end == TC_END_STOPPED);
 	*ret_next = TC_TIME_NEVER;
-	while (r->next_turn != TC_NIL) {
+	while (r->next_turn != TC_NIL && !r->reopening) {
 		const struct tc_turn *m = tc_turn_at(&c->turns, r->next_turn);
-		if (tc_seq_lt(r->ep.snd_nxt, to_seq(s, r, m->pos)) ||
+		if (tc_seq_lt(r->ep.snd_nxt, to_seq(r, m->pos)) ||
 		    tc_seq_lt(s->stream.end, m->pos)) {
 			break; /* the turn before it is still being spoken, or is not complete */
 		}
@@ -450,19 +474,26 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 			*ret_next = at;
 			break;
 		}
-		if (s->has_fin && tc_seq_eq(m->pos, s->fin_pos)) {
-			r->turn_ack = m->ack; /* a FIN alone is not something said */
-		} else {
+		bool says = tc_seq_lt(m->pos, s->stream.end); /* more than a FIN or an RST */
+		if (says) {
 			tc_pace_on_begin(c, r, m, why, now);
+		} else {
+			r->turn_ack = m->ack;
 		}
 		r->next_turn = m->next;
+		r->reopening = says && r->ep.state == TC_TCP_CLOSE_WAIT &&
+			       !tc_stamp_is_set(r->drain_since);
 		tc_session_release(c, s, now);
+	}
+	if (r->reopening) {
+		*ret_supply = (struct tc_supply){ .limit = r->ep.snd_nxt, .fin = true };
+		return;
 	}
 	tc_seq limit = s->stream.end;
 	if (r->next_turn != TC_NIL) {
 		limit = tc_seq_min(limit, tc_turn_at(&c->turns, r->next_turn)->pos);
 	}
-	ret_supply->limit = to_seq(s, r, limit);
+	ret_supply->limit = to_seq(r, limit);
 	ret_supply->fin =
 		s->has_fin && !s->has_rst && r->next_turn == TC_NIL && tc_seq_eq(limit, s->fin_pos);
 }
@@ -483,7 +514,7 @@ static bool fill(const struct tc_core *c, const struct tc_session *s, const stru
 		return true;
 	}
 	uint16_t views = TC_SEGMENT_VIEWS;
-	uint32_t n = tc_stream_views(&s->stream, &c->chunks, to_pos(s, r, plan->seq), plan->len,
+	uint32_t n = tc_stream_views(&s->stream, &c->chunks, to_pos(r, plan->seq), plan->len,
 				     seg->payload, &views);
 	seg->n_views = views;
 	if (n < plan->len) {
@@ -518,7 +549,7 @@ static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
 		return false;
 	}
 	if (plan.kind == TC_PLAN_NEW && plan.len > 0 && r->turns == 0) {
-		begin_first(c, s, r, to_pos(s, r, plan.seq), now);
+		begin_first(c, s, r, to_pos(r, plan.seq), now);
 	}
 	tc_endpoint_emit(&r->ep, &c->env, &plan, now, ret_seg);
 	if (plan.kind == TC_PLAN_NEW && plan.len > 0) {

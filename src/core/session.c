@@ -128,7 +128,7 @@ void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
 		s->turns.tail == TC_NIL ? s->turns.ack : tc_turn_at(&c->turns, s->turns.tail)->ack;
 	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
 		const struct tc_replica *r = tc_replica_at(c, i);
-		pos = tc_seq_min(pos, tc_replica_pos(s, r));
+		pos = tc_seq_min(pos, tc_replica_pos(r));
 		ack = tc_seq_min(ack, r->turn_ack);
 	}
 	tc_stream_release(&s->stream, &c->chunks, pos);

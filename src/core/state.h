@@ -73,6 +73,7 @@ struct tc_replica {
 	uint32_t session;
 	uint32_t sibling;
 	uint32_t ready_next;
+	tc_seq base; /* position that its ISN stands for: one before the first byte that it speaks */
 	uint32_t next_turn; /* the mark that it has not begun yet, TC_NIL for none */
 	tc_seq turn_ack;    /* of the turn that it speaks */
 	tc_seq ans_base; /* rcv_nxt when the turn's last byte was spoken; ahead of it for an answer that is on its way */
@@ -92,6 +93,7 @@ struct tc_replica {
 	bool ready : 1;
 	bool timed : 1;
 	bool reset_sent : 1;
+	bool reopening : 1; /* the target closed before its client did: close, and go on on a new connection */
 };
 
 /*
@@ -247,7 +249,7 @@ bool tc_replica_has(const struct tc_core *c, const struct tc_tuple *target, uint
 void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 		      struct tc_tuple *ret_tuple);
 /** tc_replica_pos() - position of the first byte that the target has not acknowledged */
-tc_seq tc_replica_pos(const struct tc_session *s, const struct tc_replica *r);
+tc_seq tc_replica_pos(const struct tc_replica *r);
 
 /* core/alias.c */
 /** tc_alias_pick() - set .alias and .client_port of a replica of @s; false when no tuple is free */

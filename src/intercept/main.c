@@ -7,6 +7,7 @@
  */
 #include "cli/daemon.h"
 #include "engine/clock.h"
+#include "guard/guard.h"
 #include "intercept/intercept.h"
 #include "intercept/options.h"
 #include "port/error.h"
@@ -84,6 +85,18 @@ static int start(struct program *p)
 	return r < 0 ? start_failed(p, r, error) : TC_EXIT_DONE;
 }
 
+/* Its sockets are open, and none of what it does with them needs a right. */
+static void give_up_rights(struct program *p)
+{
+	char text[TC_GUARD_TEXT_MAX];
+	int r = tc_guard(TC_GUARD_ACCEPT, text);
+	if (r < 0) {
+		tc_log(&p->log, TC_LOG_WARNING, "%s: going on with them", text);
+	} else {
+		tc_log(&p->log, TC_LOG_DEBUG, "guarded %s", text);
+	}
+}
+
 /* All has started: from now on messages go where they shall go. */
 static int settle(struct program *p)
 {
@@ -97,6 +110,7 @@ static int settle(struct program *p)
 	if (p->log_path != NULL && tc_log_file_open(p->log_path, error) < 0) {
 		return complain(TC_EXIT_FAILED, error);
 	}
+	give_up_rights(p);
 	tc_intercept_hello(p->intercept);
 	r = p->ready_fd >= 0 ? tc_daemon_ready(p->ready_fd) : 0;
 	p->ready_fd = -1;

@@ -93,8 +93,8 @@ static json_t *sessions(const struct tc_ledger *l)
 {
 	json_t *o = numbers(FIELDS({ "opened", l->opened }, { "live", l->live },
 				   { "complete", l->complete + l->live_complete },
-				   { "joined", l->joined }, { "timed", l->sessions_timed },
-				   { "holes", l->holes }));
+				   { "joined", l->joined }, { "reopened", l->reopened },
+				   { "timed", l->sessions_timed }, { "holes", l->holes }));
 	return with(o, "ended", by_end(l->ended));
 }
 

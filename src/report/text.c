@@ -64,6 +64,12 @@ static void sessions(const struct tc_ledger *l, FILE *to)
 			     " byte%s before that not copied\n",
 			"joined", l->joined, l->joined_skipped, plural(l->joined_skipped));
 	}
+	if (l->reopened > 0) {
+		fprintf(to,
+			HEAD "%" PRIu64
+			     " anew, because the target closed earlier than its client\n",
+			"reopened", l->reopened);
+	}
 	if (l->holes > 0) {
 		fprintf(to, HEAD "%" PRIu64 " in what the capture saw of clients\n", "holes",
 			l->holes);

@@ -8,6 +8,7 @@
 
 #include "cli/daemon.h"
 #include "engine/clock.h"
+#include "guard/guard.h"
 #include "tcpcopy/drivers.h"
 #include "cli/exit.h"
 #include "tcpcopy/plan.h"
@@ -135,6 +136,31 @@ static void tell_unconnected(const struct run *r)
 	}
 }
 
+/* What this run goes on doing: of a packet socket nothing but opening it needs a right; -x may name all next hops by their MAC. */
+static unsigned needs_of(const struct tc_plan *plan)
+{
+	unsigned needs = TC_GUARD_CONNECT | TC_GUARD_SEND;
+	for (uint32_t i = 0; i < plan->n_maps && plan->opt->deliver == TC_DELIVER_PACKET; i++) {
+		needs |= plan->maps[i].has_target_mac ? 0 : TC_GUARD_NEIGHBORS;
+	}
+	if (plan->offline) {
+		needs |= TC_GUARD_THREAD;
+		needs |= plan->n_inputs > 1 || plan->opt->passes > 1 ? TC_GUARD_FILES : 0;
+	}
+	return needs;
+}
+
+static void give_up_rights(const struct run *r)
+{
+	char text[TC_GUARD_TEXT_MAX];
+	int rc = tc_guard(needs_of(&r->plan), text);
+	if (rc < 0) {
+		fprintf(stderr, "tcpcopy: %s; going on with them\n", text);
+	} else if (r->plan.opt->verbose > 0) {
+		fprintf(stderr, "tcpcopy: guarded: %s\n", text);
+	}
+}
+
 /* All has started: from now on messages go where they shall go. */
 static int settle(struct run *r)
 {
@@ -151,6 +177,7 @@ static int settle(struct run *r)
 	if (r->log_path != NULL && tc_log_file_open(r->log_path, error) < 0) {
 		return complain(TC_EXIT_FAILED, error);
 	}
+	give_up_rights(r);
 	if (r->ready_fd >= 0) {
 		int rc = tc_daemon_ready(r->ready_fd);
 		if (rc < 0) {

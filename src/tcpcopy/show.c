@@ -73,7 +73,7 @@ static int show_filter(const struct tc_plan *p, FILE *to)
 		fprintf(to, HEAD "none: the maps choose\n", "filter");
 		return 0;
 	}
-	int rc = tc_filter_compile(p->filter, TC_LINK_ETHERNET, TC_FILTER_SNAP_ALL, false, &f,
+	int rc = tc_filter_compile(p->filter, NULL, TC_LINK_ETHERNET, TC_FILTER_SNAP_ALL, false, &f,
 				   error);
 	fprintf(to, HEAD "%s\n", "filter", p->filter);
 	if (rc < 0) {

@@ -52,6 +52,8 @@ struct tc_ledger {
 	uint64_t joined; /* sessions entered in the middle */
 	uint64_t
 		joined_skipped; /* bytes before the turn that such a session began with; not part of to_copy */
+	uint64_t
+		reopened; /* connections begun anew because the target closed while its client went on */
 	uint64_t holes;
 
 	/* the endpoints */

@@ -246,6 +246,16 @@ def test_tags_beside_and_inside_the_frame_make_the_link_id(lan):
     assert links == {1: 0, 2: 5, 3: 7 << 12 | 5}
 
 
+def test_a_user_who_says_vlan_means_the_tag_beside_the_frame(lan):
+    s = raw_socket(B, "vb")
+    probe = Probe("capture", "--device", "va", "--own-filter", "--filter", "vlan 5 and tcp dst port 80")
+    s.send(frame(1))
+    s.send(frame(2, tags=[(0x8100, 5)]))
+    s.send(frame(3, tags=[(0x8100, 6)]))
+    s.send(frame(4, tags=[(0x8100, 5)], dport=81))
+    assert [(p["seq"], p["link"]) for p in probe.finish().lines("pkt")] == [(2, 5)]
+
+
 def test_headers_are_enough_for_the_length_of_the_payload(lan):
     s = raw_socket(B, "vb")
     probe = Probe("capture", "--device", "va", "--filter", "tcp", "--headers-only")
@@ -368,6 +378,7 @@ def test_a_missing_device_stays_a_number_in_the_report(net):
     [
         (["--device", "eth9", "--filter", "tcp"], "cannot capture on 'eth9': no such device"),
         (["--device", "va", "--filter", "tcp and dst prt 80"], "cannot compile filter 'tcp and dst prt 80': "),
+        (["--device", "any", "--filter", "vlan 5"], "cannot compile filter 'vlan 5': "),
         (["--device", "any", "--filter", "ether host 2:0:0:0:0:1"], "cannot compile filter 'ether host 2:0:0:0:0:1': "),
         (["--file", "/nowhere.pcap"], "cannot open '/nowhere.pcap': no such file or directory"),
     ],

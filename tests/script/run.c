@@ -40,6 +40,9 @@ struct conn {
 	uint32_t tsval;
 	uint32_t
 		client_isn; /* of the last SYN that the client sent, and first byte of its stream */
+	uint32_t base;	    /* offset in the stream that I + 1 stands for */
+	uint32_t end;	    /* offset behind the last byte that was said */
+	bool fresh;	    /* the client's SYN is newer than ours */
 	uint32_t replica;
 };
 
@@ -134,10 +137,10 @@ static unsigned conn_of(const struct tc_ip *client, uint16_t client_port, uint16
 	return n < SCRIPT_CONNS ? n : SCRIPT_CONNS - 1;
 }
 
-static void check_bytes(const struct run *r, const struct tc_segment *seg, struct said *x)
+static void check_bytes(struct run *r, const struct tc_segment *seg, struct said *x)
 {
-	const struct conn *c = &r->conns[x->conn];
-	uint32_t offset = (uint32_t)tc_seq_diff(seg->tcp.seq, c->isn) - 1;
+	struct conn *c = &r->conns[x->conn];
+	uint32_t offset = c->base + (uint32_t)tc_seq_diff(seg->tcp.seq, c->isn) - 1;
 	x->bytes_ok = x->bytes_other = true;
 	for (unsigned i = 0; i < seg->n_views; i++) {
 		for (size_t k = 0; k < seg->payload[i].n; k++, offset++) {
@@ -145,6 +148,7 @@ static void check_bytes(const struct run *r, const struct tc_segment *seg, struc
 			x->bytes_other &= seg->payload[i].p[k] == script_byte(offset, true);
 		}
 	}
+	c->end = x->len > 0 && offset > c->end ? offset : c->end;
 	x->bytes_other &= x->len > 0;
 	x->bytes_ok |= x->len == 0;
 }
@@ -169,6 +173,12 @@ static void collect_segment(struct run *r, const struct tc_segment *seg)
 	    (!c->has_isn || !tc_seq_eq(c->isn, seg->tcp.seq))) {
 		c->has_before = c->has_isn;
 		c->before = c->isn;
+		if (!c->has_isn || !tc_seq_eq(c->isn, seg->tcp.seq)) {
+			/* a new connection: of a new client's, or begun anew for the rest of the old one's */
+			c->base = c->fresh ? 0 : c->end;
+			c->end = c->base;
+			c->fresh = false;
+		}
 		c->has_isn = true;
 		c->isn = seg->tcp.seq;
 	}
@@ -320,6 +330,7 @@ static void on_client(struct run *r, const struct script_item *it)
 	}
 	if ((it->flags & TC_TCP_SYN) != 0) {
 		c->client_isn = t.seq.v;
+		c->fresh = true;
 	}
 	fill_payload(r, it, t.seq.v);
 	struct tc_ip src = script_ip(r->s->v6, 1, 1);
@@ -555,6 +566,7 @@ static bool lookup(const struct run *r, const char *name, uint64_t *ret)
 		{ "turns", l.turns },
 		{ "turns_by_limit", l.turns_by_limit },
 		{ "turns_ahead", l.turns_ahead },
+		{ "reopened", l.reopened },
 		{ "sessions_timed", l.sessions_timed },
 		{ "joined", l.joined },
 		{ "joined_skipped", l.joined_skipped },

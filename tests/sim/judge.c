@@ -11,6 +11,16 @@
 /* What a lost packet may cost more than once: retransmission timeouts with backoff */
 #define BOUND_LOSS (20 * TC_SEC)
 
+bool sim_is_partial(const struct sim_params *p)
+{
+	return p->hole > 0 || p->join_ms > 0;
+}
+
+bool sim_is_exact(const struct sim *s)
+{
+	return !sim_is_partial(&s->p) && s->p.chunks >= 512 && s->p.tables == 0;
+}
+
 static bool is_lossy(const struct sim_params *p)
 {
 	return p->fwd_loss > 0 || p->ret_loss > 0 || p->fwd_rate_kbit > 0 || p->fwd_mtu > 0 ||
@@ -107,7 +117,7 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	const struct sim_conn *conn = &s->slots[x->slot].conn;
 	switch (end) {
 	case TC_END_CLOSED:
-		return c->fin_captured || p->hole > 0;
+		return c->fin_captured || sim_is_partial(p);
 	case TC_END_CLIENT_RST:
 		return c->rst_captured;
 	case TC_END_TARGET_RST:
@@ -170,7 +180,7 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 		sim_fail(s, "closed in order, and yet %llu bytes are lost",
 			 (unsigned long long)x->lost);
 	}
-	if (s->p.hole > 0) {
+	if (sim_is_partial(&s->p)) {
 		return;
 	}
 	if (x->delivered != c->limit) {
@@ -179,7 +189,8 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 	}
 	if (x->life == SIM_NONE || !s->lives[x->life].fin) {
 		sim_fail(s, "closed in order without a FIN");
-	} else if (conn->life == x->life && (conn->got != c->limit || !conn->fin_in_order)) {
+	} else if (conn->life == x->life &&
+		   (conn->got + conn->base != c->limit || !conn->fin_in_order)) {
 		sim_fail(s, "closed in order, but the target has %u of %u bytes%s", conn->got,
 			 c->limit, conn->fin_in_order ? "" : " and no FIN");
 	}
@@ -188,15 +199,15 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 static void judge_client_rst(struct sim *s, const struct sim_session *x)
 {
 	const struct sim_conv *c = &s->convs[x->conv];
-	if (x->life == SIM_NONE || s->p.hole > 0) {
+	if (x->life == SIM_NONE || sim_is_partial(&s->p)) {
 		return;
 	}
 	const struct sim_life *life = &s->lives[x->life];
 	if (!life->rst && !life->fin && !s->slots[x->slot].conn.was_rst) {
 		sim_fail(s, "the client's RST was never said to the target");
 	}
-	if (s->p.hole == 0 && !has_gap(c) && life->answered) {
-		uint32_t said = (uint32_t)tc_seq_diff(life->top, life->isn) - 1;
+	if (!has_gap(c) && life->answered) {
+		uint32_t said = life->start + (uint32_t)tc_seq_diff(life->top, life->isn) - 1;
 		if (said < c->limit) {
 			sim_fail(s,
 				 "reset like the client, but only %u of %u bytes were said before",
@@ -251,7 +262,7 @@ static void judge_rsts(struct sim *s)
 static void judge_opened(struct sim *s)
 {
 	const struct sim_params *p = &s->p;
-	if (p->hole > 0 || p->stop_ms > 0 || p->chunks < 512 || p->channel_down_ms > 0) {
+	if (!sim_is_exact(s) || p->stop_ms > 0 || p->channel_down_ms > 0) {
 		return;
 	}
 	for (unsigned i = 0; i < s->n_places; i++) {

@@ -163,7 +163,7 @@ struct sim_life {
 	uint32_t tsval;
 	/* what the core was told */
 	bool answered; /* a SYN-ACK was believable */
-	bool ts, ws;
+	bool ts, ws, heard_fin;
 	uint8_t shift, own_shift;
 	uint16_t mss;
 	tc_seq edge; /* the highest right edge */
@@ -185,7 +185,8 @@ struct sim_life {
 struct sim_session {
 	uint16_t conv;
 	uint16_t slot;
-	uint16_t life; /* SIM_NONE: no SYN yet */
+	uint16_t life; /* the newest; SIM_NONE: no SYN yet */
+	uint32_t replica;
 	enum tc_end end;
 	tc_time opened_at;
 	tc_time ended_at;
@@ -326,6 +327,10 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 void sim_judge_alive(struct sim *s);
 void sim_judge_all(struct sim *s);
 
+/** sim_is_partial() - the capture may have missed beginnings: streams need not begin with their first byte */
+bool sim_is_partial(const struct sim_params *p);
+/** sim_is_exact() - each session that is opened can be told from the order of its clients */
+bool sim_is_exact(const struct sim *s);
 /** sim_conv_captured() - bytes of the client's stream that the core has seen without a gap */
 uint32_t sim_conv_captured(const struct sim_conv *c);
 /** sim_slot_find() - the slot of a tuple at the target; one that a resumed replica made up is added. SIM_NONE: nobody's */

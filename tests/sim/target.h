@@ -77,6 +77,8 @@ struct sim_conn {
 	struct sim_timer timer;
 	/* application */
 	uint16_t turn;
+	uint32_t base; /* bytes of the client that went to an earlier connection */
+	unsigned answers;
 	uint32_t chunk, chunk_left;
 	tc_time stopped_until;
 	bool stopped_once, closed, reads_no_more, greeted, shrunk;

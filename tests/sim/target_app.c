@@ -45,6 +45,10 @@ void sim_app_open(struct sim *s, struct sim_conn *c)
 {
 	const struct sim_conv *conv = expected(s, c);
 	c->written = conv->greeting;
+	c->base = s->lives[c->life].start;
+	while (c->turn < conv->n_turns && conv->turns[c->turn].request_end <= c->base) {
+		c->turn++;
+	}
 }
 
 static void read_some(struct sim *s, struct sim_conn *c)
@@ -125,8 +129,8 @@ void sim_app_run(struct sim *s, struct sim_conn *c)
 	}
 	/* a client that closed or was cut off before its request was whole gets no answer any more */
 	bool cut = c->fin_got && c->turn < conv->n_turns && c->read == c->got &&
-		   c->read < conv->turns[c->turn].request_end;
-	if (c->turn < conv->n_turns && c->read >= conv->turns[c->turn].request_end) {
+		   c->base + c->read < conv->turns[c->turn].request_end;
+	if (c->turn < conv->n_turns && c->base + c->read >= conv->turns[c->turn].request_end) {
 		plan_answer(s, c);
 	} else if (c->chunk_left > 0) {
 		plan_answer(s, c);
@@ -143,7 +147,7 @@ static void answer(struct sim *s, struct sim_conn *c)
 		uint32_t n = tc_u32_min(c->chunk_left, c->chunk);
 		c->written += n;
 		c->chunk_left -= n;
-	} else if (c->turn < conv->n_turns && c->read >= conv->turns[c->turn].request_end) {
+	} else if (c->turn < conv->n_turns && c->base + c->read >= conv->turns[c->turn].request_end) {
 		uint32_t n = answer_bytes(s, c, &conv->turns[c->turn]);
 		/* an answer in very many pieces tells no more than one in some */
 		c->chunk = chunk != 0 ? tc_u32_max(chunk, n / 8) : n;
@@ -151,8 +155,9 @@ static void answer(struct sim *s, struct sim_conn *c)
 		c->written += now;
 		c->chunk_left = n - now;
 		c->turn++;
+		c->answers++;
 		shrink(s, c);
-		if (c->turn == 1 && quits(s, c)) {
+		if (c->answers == 1 && quits(s, c)) {
 			return;
 		}
 	} else if (!c->fin_queued && s->p.quit != SIM_QUIT_NEVER) {

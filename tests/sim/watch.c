@@ -39,12 +39,12 @@ static bool is_ended(struct sim *s, const struct sim_life *life)
 	return life->rst || (x != NULL && x->end != TC_END_NONE);
 }
 
-/* The oldest session of @slot whose SYN was not seen. */
-static uint16_t session_waiting(struct sim *s, uint16_t slot)
+/* Replicas have numbers, which are used again when they have ended. */
+static uint16_t session_of_replica(struct sim *s, uint32_t replica)
 {
 	for (unsigned i = 0; i < s->n_sessions; i++) {
 		const struct sim_session *x = &s->sessions[i];
-		if (x->slot == slot && x->life == SIM_NONE && x->end == TC_END_NONE) {
+		if (x->replica == replica && x->end == TC_END_NONE) {
 			return (uint16_t)i;
 		}
 	}
@@ -66,12 +66,12 @@ static void check_syn_options(struct sim *s, const struct tc_segment *seg,
 	}
 }
 
-static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot)
+/* Whose bytes may come on a new life: those of its session's client, or of any of the tuple when that cannot be told for sure. */
+static uint64_t candidates(const struct sim *s, const struct sim_slot *sl,
+			   const struct sim_session *x)
 {
-	struct sim_slot *sl = &s->slots[slot];
-	if (s->n_lives == SIM_LIVES) {
-		sim_fail(s, "model: more than %u incarnations", SIM_LIVES);
-		return;
+	if (sim_is_exact(s)) {
+		return (uint64_t)1 << x->conv;
 	}
 	uint64_t convs = 0;
 	for (unsigned i = 0; i < s->n_convs; i++) {
@@ -79,39 +79,64 @@ static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot
 			convs |= (uint64_t)1 << i;
 		}
 	}
-	if (convs == 0) {
-		sim_fail(s, "a SYN before the online server accepted any client of its tuple");
-	}
-	if (sl->life != SIM_NONE) {
-		const struct sim_life *old = &s->lives[sl->life];
-		bool fresh = s->q.now - old->at < REMEMBERED;
-		if (fresh && tc_seq_le(seg->tcp.seq, old->top)) {
-			sim_fail(s, "an ISN that does not lie above the last sequence number of "
-				    "its tuple");
+	return convs;
+}
+
+static void check_reuse(struct sim *s, const struct tc_segment *seg, const struct sim_life *old)
+{
+	if (s->q.now - old->at < REMEMBERED) {
+		if (tc_seq_le(seg->tcp.seq, old->top)) {
+			sim_fail(s, "an ISN that does not lie above the last sequence number of its tuple");
 		}
-		if (fresh && (int32_t)(seg->tcp.opt.tsval - old->tsval) <= 0) {
-			sim_fail(s, "a timestamp that does not rise over the incarnations of its "
-				    "tuple");
-		}
-		if (!old->fin && !old->rst && !is_ended(s, &s->lives[sl->life])) {
-			sim_fail(s, "a new SYN while the old replica lives");
+		if ((int32_t)(seg->tcp.opt.tsval - old->tsval) <= 0) {
+			sim_fail(s, "a timestamp that does not rise over the incarnations of its tuple");
 		}
 	}
+	if (!old->fin && !old->rst && !is_ended(s, old)) {
+		sim_fail(s, "a new SYN while the old replica lives");
+	}
+}
+
+static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot)
+{
+	struct sim_slot *sl = &s->slots[slot];
+	uint16_t session = session_of_replica(s, seg->replica);
+	if (s->n_lives == SIM_LIVES || session == SIM_NONE) {
+		sim_fail(s, session == SIM_NONE ? "a SYN for a session that was never opened" :
+						  "model: too many incarnations");
+		return;
+	}
+	struct sim_session *x = &s->sessions[session];
 	uint16_t n = (uint16_t)s->n_lives++;
-	s->lives[n] = (struct sim_life){
+	struct sim_life *life = &s->lives[n];
+	*life = (struct sim_life){
 		.slot = slot,
-		.session = session_waiting(s, slot),
-		.convs = convs,
-		.start_known = s->p.hole == 0,
+		.session = session,
+		.convs = candidates(s, sl, x),
+		.start_known = !sim_is_partial(&s->p),
 		.isn = seg->tcp.seq,
 		.at = s->q.now,
 		.top = tc_seq_add(seg->tcp.seq, 1),
 		.tsval = seg->tcp.opt.tsval,
 		.own_shift = seg->tcp.opt.ws_shift,
 	};
-	if (s->lives[n].session != SIM_NONE) {
-		s->sessions[s->lives[n].session].life = n;
+	if (sl->life != SIM_NONE) {
+		const struct sim_life *old = &s->lives[sl->life];
+		check_reuse(s, seg, old);
+		if (old->session == session) {
+			/* the target closed although the client went on: the session goes on behind what was said */
+			if (!old->heard_fin) {
+				sim_fail(s, "a session begins anew although the target did not close");
+			}
+			life->convs = old->convs;
+			life->start_known = old->start_known;
+			life->start = old->start + (uint32_t)tc_seq_diff(old->top, old->isn) - 1 - old->fin;
+		}
 	}
+	if (life->convs == 0) {
+		sim_fail(s, "a SYN before the online server accepted any client of its tuple");
+	}
+	x->life = n;
 	sl->life = n;
 }
 
@@ -169,8 +194,10 @@ static void check_bytes(struct sim *s, struct sim_life *life, const struct tc_se
 			continue;
 		}
 		uint32_t end = offset + seg->payload_len;
+		/* a FIN stands where the client's does, or at the end of a turn when the target has closed */
+		bool fin_fits = (c->fin_captured && end == c->limit) || life->heard_fin;
 		if (end <= sim_spans_end(&c->captured, life->start) && end <= c->total &&
-		    (!fin || (c->fin_captured && end == c->limit)) &&
+		    (!fin || fin_fits) &&
 		    bytes_are(s, seg, i, offset)) {
 			fit |= (uint64_t)1 << i;
 		}
@@ -392,6 +419,7 @@ void sim_watch_report(struct sim *s, const struct tc_answer *ans)
 	life->edge = tc_seq_max(life->edge, tc_seq_add(t->ack, (uint32_t)t->win << life->shift));
 	life->zero_window = t->win == 0;
 	bool fin = (t->flags & TC_TCP_FIN) != 0;
+	life->heard_fin |= fin;
 	tc_seq end = tc_seq_add(t->seq, ans->payload_len + fin);
 	int32_t ahead = tc_seq_diff(end, life->acked);
 	if (life->has_acked && (ans->payload_len > 0 || fin) && ahead > 0 &&
@@ -420,7 +448,7 @@ static uint16_t opened_conv(struct sim *s, unsigned place, unsigned nth)
 		const struct sim_conv *c = &s->convs[i];
 		if (c->place == place && c->accepted) {
 			last = (uint16_t)i;
-			if (nth-- == 0 && s->p.hole == 0 && s->p.chunks >= 512) {
+			if (nth-- == 0 && sim_is_exact(s)) {
 				break;
 			}
 		}
@@ -443,45 +471,15 @@ static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slo
 		.conv = opened_conv(s, place, s->places[place].opened++),
 		.slot = slot,
 		.life = SIM_NONE,
+		.replica = out->replica,
 		.opened_at = s->q.now,
 	};
 	if (x->conv == SIM_NONE) {
 		sim_fail(s, "a session was opened before its client was accepted");
 		return;
 	}
-	struct sim_slot *sl = &s->slots[slot];
-	if (sl->life != SIM_NONE && s->lives[sl->life].session == SIM_NONE) {
-		x->life = sl->life;
-		s->lives[sl->life].session = (uint16_t)s->n_sessions;
-	}
 	sim_trace(s, "session %u of client %u is open", s->n_sessions, x->conv);
 	s->n_sessions++;
-}
-
-/* Which of the sessions of a tuple has ended: the one that has it, or the oldest of those that wait for it. */
-static struct sim_session *ended_session(struct sim *s, const struct tc_out_session *out,
-					 uint16_t slot)
-{
-	struct sim_session *owner = NULL;
-	struct sim_session *waiting = NULL;
-	for (unsigned i = 0; i < s->n_sessions; i++) {
-		struct sim_session *x = &s->sessions[i];
-		if (x->slot != slot || x->end != TC_END_NONE) {
-			continue;
-		}
-		if (x->life != SIM_NONE) {
-			owner = owner != NULL ? owner : x;
-		} else {
-			bool better =
-				waiting == NULL || (!sim_judge_may_end(s, waiting, out->end) &&
-						    sim_judge_may_end(s, x, out->end));
-			waiting = better ? x : waiting;
-		}
-	}
-	bool spoke = owner != NULL && (s->lives[owner->life].rst || out->delivered > 0 ||
-				       out->turns > 0 || out->end == TC_END_CLOSED ||
-				       out->end == TC_END_TARGET_RST || out->end == TC_END_REFUSED);
-	return spoke || waiting == NULL ? owner : waiting;
 }
 
 void sim_watch_session(struct sim *s, const struct tc_out_session *out)
@@ -495,17 +493,18 @@ void sim_watch_session(struct sim *s, const struct tc_out_session *out)
 		opened(s, out, slot);
 		return;
 	}
-	struct sim_session *x = ended_session(s, out, slot);
-	if (x == NULL) {
+	uint16_t n = session_of_replica(s, out->replica);
+	if (n == SIM_NONE || s->sessions[n].slot != slot) {
 		sim_fail(s, "a session ended that was never opened");
 		return;
 	}
+	struct sim_session *x = &s->sessions[n];
 	x->end = out->end;
 	x->ended_at = s->q.now;
 	x->delivered = out->delivered;
 	x->lost = out->lost;
 	sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu",
-		  (unsigned)(x - s->sessions), x->conv, tc_end_name(x->end),
+		  n, x->conv, tc_end_name(x->end),
 		  (unsigned long long)x->delivered, (unsigned long long)x->lost);
 	sim_judge_end(s, x);
 }

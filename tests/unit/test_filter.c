@@ -73,7 +73,7 @@ static unsigned run(const char *text, enum tc_link link, uint32_t snap, bool tag
 {
 	struct tc_filter f = { 0 };
 	char error[TC_DRIVER_ERROR_MAX] = "";
-	if (tc_filter_compile(text, link, snap, tagged, &f, error) != 0) {
+	if (tc_filter_compile(text, NULL, link, snap, tagged, &f, error) != 0) {
 		fail_msg("%s", error);
 	}
 	struct bpf_insn *insns = calloc(f.n, sizeof *insns);
@@ -300,21 +300,21 @@ static void a_text_that_is_no_filter_is_refused_with_its_words(void **state)
 	(void)state;
 	struct tc_filter f = { 0 };
 	char error[TC_DRIVER_ERROR_MAX] = "";
-	assert_int_equal(
-		tc_filter_compile("tcp and dst prt 80", TC_LINK_ETHERNET, 1000, false, &f, error),
-		-EINVAL);
+	assert_int_equal(tc_filter_compile("tcp and dst prt 80", NULL, TC_LINK_ETHERNET, 1000,
+					   false, &f, error),
+			 -EINVAL);
 	assert_non_null(strstr(error, "cannot compile filter 'tcp and dst prt 80': "));
 	assert_null(f.insns);
 	/* an Ethernet address where there is no Ethernet */
-	assert_int_equal(
-		tc_filter_compile("ether host 2:0:0:0:0:1", TC_LINK_RAW, 1000, false, &f, error),
-		-EINVAL);
+	assert_int_equal(tc_filter_compile("ether host 2:0:0:0:0:1", NULL, TC_LINK_RAW, 1000, false,
+					   &f, error),
+			 -EINVAL);
 }
 
 static int compile_error(const char *text, bool tagged, char *ret_error)
 {
 	struct tc_filter f = { 0 };
-	int r = tc_filter_compile(text, TC_LINK_ETHERNET, 1000, tagged, &f, ret_error);
+	int r = tc_filter_compile(text, NULL, TC_LINK_ETHERNET, 1000, tagged, &f, ret_error);
 	tc_filter_fini(&f);
 	return r;
 }

@@ -91,7 +91,7 @@ static char *filter_of(const struct tc_targets *t)
 	char why[TC_DRIVER_ERROR_MAX];
 	struct tc_filter f;
 	assert_int_equal(tc_targets_filter(t, &set, &text), 0);
-	if (tc_filter_compile(text, TC_LINK_ETHERNET, 160, true, &f, why) < 0) {
+	if (tc_filter_compile(text, NULL, TC_LINK_ETHERNET, 160, true, &f, why) < 0) {
 		fail_msg("%s", why);
 	}
 	tc_filter_fini(&f);
