@@ -145,10 +145,13 @@ void tc_endpoint_plan(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	if (ep->state == TC_TCP_CLOSED) {
 		return;
 	}
-	if (tc_seq_lt(ep->rxt, ep->lost_end) && plan_resend(ep, env, supply, ret_plan)) {
+	bool resends = tc_seq_lt(ep->rxt, ep->lost_end);
+	if (resends && plan_resend(ep, env, supply, ret_plan)) {
 		return;
 	}
-	if (plan_new(ep, env, supply, now, ret_plan)) {
+	resends = tc_seq_lt(ep->rxt,
+			    ep->lost_end); /* it waits for room: nothing new goes before it */
+	if (!resends && plan_new(ep, env, supply, now, ret_plan)) {
 		return;
 	}
 	if (ep->probe_due) {

@@ -18,6 +18,18 @@ static bool is_overtaken(const struct sim *s, unsigned conv, bool *ret_accepted)
 	return overtaken;
 }
 
+/* Turns whose first byte the core can speak now. */
+static void note_turns(struct sim *s, struct sim_conv *c)
+{
+	while (c->seen_turns < c->n_turns) {
+		uint32_t start = c->seen_turns == 0 ? 0 : c->turns[c->seen_turns - 1].request_end;
+		if (sim_conv_captured(c) <= start) {
+			return;
+		}
+		c->turns[c->seen_turns++].seen_at = s->q.now;
+	}
+}
+
 static void note(struct sim *s, const struct sim_pkt *pkt)
 {
 	struct sim_conv *c = &s->convs[pkt->who];
@@ -46,6 +58,7 @@ static void note(struct sim *s, const struct sim_pkt *pkt)
 	if (!pkt->garbage && !sim_spans_add(&c->captured, pkt->offset, pkt->offset + pkt->len)) {
 		sim_fail(s, "model: too many gaps in what was captured");
 	}
+	note_turns(s, c);
 }
 
 uint32_t sim_conv_captured(const struct sim_conv *c)
@@ -79,6 +92,11 @@ void sim_capture_on_packet(struct sim *s, uint32_t i)
 	    s->q.now < c->done_at + 50 * TC_MS) {
 		/* an RST that overtakes the whole handshake makes it a connection that never was; that is not what is tested */
 		sim_queue_push(&s->q, s->q.now + TC_MS, SIM_EV_CAPTURE, i);
+		return;
+	}
+	if (s->q.now < s->core_from + s->p.join_ms * TC_MS) {
+		c->missed = true;
+		sim_send(s, &s->to_online, i, SIM_EV_TO_ONLINE);
 		return;
 	}
 	bool missed = sim_rng_permille(&s->dice, s->p.hole);

@@ -28,12 +28,22 @@ static void configure(struct sim *s, struct tc_core_config *cfg)
 	cfg->chunks = (uint32_t)p->chunks;
 	cfg->turns = 512;
 	cfg->boards = 64;
+	if (p->tables != 0) {
+		cfg->sessions = cfg->replicas = cfg->syns = (uint32_t)p->tables;
+		cfg->turns = 2 * (uint32_t)p->tables;
+		cfg->boards = 1;
+	}
 	cfg->maps = s->maps;
 	cfg->n_maps = 4;
 	cfg->table_key = (struct tc_siphash_key){ sim_rng_next(&r), sim_rng_next(&r) };
 	cfg->mark_key = (struct tc_siphash_key){ sim_rng_next(&r), sim_rng_next(&r) };
 	cfg->wall_offset =
 		sim_rng_range(&r, 1, 1000000) * 3600 * TC_SEC + sim_rng_range(&r, 0, TC_SEC);
+	if (p->clock_wrap != 0) {
+		/* both clocks are whole at 2^32 ms: the ISN's counts 2^16 steps of 16 ms */
+		cfg->wall_offset =
+			((tc_time)400 << 32) * TC_MS - s->q.now - sim_rng_range(&r, 0, 500) * TC_MS;
+	}
 	cfg->pace = (enum tc_pace)p->pace;
 	cfg->rate = 100;
 	cfg->share_permyriad = 10000;
@@ -79,6 +89,7 @@ static void cut_and_send(struct sim *s, const struct tc_segment *seg, uint16_t s
 		if (seg->cut != 0) {
 			n = tc_u32_min(n, seg->cut);
 		}
+		s->mtu_due |= s->p.mtu_event != 0 && s->p.fwd_mtu != 0 && n > s->p.fwd_mtu;
 		uint32_t i = sim_pkt_new(s);
 		struct sim_pkt *pkt = &s->pkts[i];
 		pkt->who = slot;
@@ -183,9 +194,30 @@ static void arm(struct sim *s)
 	sim_timer_set(&s->core_timer, &s->q, at, SIM_EV_CORE, 0);
 }
 
+/* A driver that can learn the path's MTU (IP_RECVERR, a route) tells the core, once. */
+static void tell_mtu(struct sim *s)
+{
+	if (!s->mtu_due || s->mtu_said || s->failed) {
+		return;
+	}
+	s->mtu_said = true;
+	for (unsigned i = 0; i < 4; i++) {
+		struct tc_event ev = {
+			.kind = TC_EVENT_PATH_MTU,
+			.at = s->q.now,
+			.count = (uint64_t)s->p.fwd_mtu +
+				 (tc_ip_is_v4(&s->maps[i].target) ? 40 : 60),
+			.target = s->maps[i].target,
+		};
+		tc_core_on_event(s->core, &ev, s->q.now);
+		pull(s);
+	}
+}
+
 static void after(struct sim *s)
 {
 	pull(s);
+	tell_mtu(s);
 	if (!s->failed) {
 		check(s);
 		arm(s);

@@ -47,7 +47,7 @@ const char *sim_params_name_at(unsigned i)
 
 void sim_params_mild(struct sim_params *p)
 {
-	p->scene = "mild";
+	snprintf(p->scene, sizeof p->scene, "mild");
 	for (unsigned i = 0; i < sim_params_count(); i++) {
 		*sim_params_at(p, i) = knobs[i].mild;
 	}
@@ -279,6 +279,7 @@ static void scene_path_mtu(struct sim_params *p, struct sim_rng *r)
 	p->target_mss = PICK(r, 1460, 1460, 8960);
 	p->convs = sim_rng_range(r, 1, 2);
 	p->turns = sim_rng_range(r, 1, 3);
+	p->mtu_event = PICK(r, 0, 0, 1);
 }
 
 static void scene_channel_down(struct sim_params *p, struct sim_rng *r)
@@ -337,6 +338,34 @@ static void scene_idle(struct sim_params *p, struct sim_rng *r)
 	p->close = PICK(r, -1, SIM_CLOSE_VANISH);
 }
 
+static void scene_join(struct sim_params *p, struct sim_rng *r)
+{
+	p->join_ms = sim_rng_log(r, 1, 500);
+	p->turns = sim_rng_range(r, 2, 12);
+}
+
+static void scene_full_tables(struct sim_params *p, struct sim_rng *r)
+{
+	p->tables = sim_rng_range(r, 2, 6);
+	p->convs = sim_rng_range(r, 4, 12);
+}
+
+static void scene_stall(struct sim_params *p, struct sim_rng *r)
+{
+	p->stall_at_ms = sim_rng_log(r, 1, 300);
+	p->stall_ms = sim_rng_log(r, 2, 400);
+	p->block_us = 1000;
+	p->ret_batch_us = 1000;
+}
+
+static void scene_clock_wrap(struct sim_params *p, struct sim_rng *r)
+{
+	p->clock_wrap = 1;
+	if ((sim_rng_next(r) & 1) != 0) {
+		scene_reuse(p, r);
+	}
+}
+
 static void scene_imitate_rtt(struct sim_params *p, struct sim_rng *r)
 {
 	p->rtt_us = sim_rng_log(r, 1000, 200000);
@@ -364,9 +393,27 @@ static const struct scene scenes[] = {
 	{ "stop", 4, scene_stop },
 	{ "idle", 3, scene_idle },
 	{ "imitate-rtt", 3, scene_imitate_rtt },
+	{ "join", 4, scene_join },
+	{ "full-tables", 3, scene_full_tables },
+	{ "stall", 4, scene_stall },
+	{ "clock-wrap", 4, scene_clock_wrap },
 };
 
 #define N_SCENES (sizeof scenes / sizeof scenes[0])
+
+static const struct scene *pick_scene(struct sim_rng *r)
+{
+	int64_t all = 0;
+	for (unsigned i = 0; i < N_SCENES; i++) {
+		all += scenes[i].weight;
+	}
+	int64_t dice = sim_rng_range(r, 0, all - 1);
+	unsigned i = 0;
+	while (dice >= scenes[i].weight) {
+		dice -= scenes[i++].weight;
+	}
+	return &scenes[i];
+}
 
 void sim_params_of(struct sim_params *p, uint64_t seed)
 {
@@ -375,15 +422,12 @@ void sim_params_of(struct sim_params *p, uint64_t seed)
 	everyday_clients(p, &r);
 	everyday_network(p, &r);
 	everyday_target(p, &r);
-	int64_t all = 0;
-	for (unsigned i = 0; i < N_SCENES; i++) {
-		all += scenes[i].weight;
+	const struct scene *one = pick_scene(&r);
+	one->set(p, &r);
+	snprintf(p->scene, sizeof p->scene, "%s", one->name);
+	if (sim_rng_permille(&r, 150)) { /* troubles come in pairs */
+		const struct scene *two = pick_scene(&r);
+		two->set(p, &r);
+		snprintf(p->scene, sizeof p->scene, "%s+%s", one->name, two->name);
 	}
-	int64_t dice = sim_rng_range(&r, 0, all - 1);
-	unsigned i = 0;
-	while (dice >= scenes[i].weight) {
-		dice -= scenes[i++].weight;
-	}
-	p->scene = scenes[i].name;
-	scenes[i].set(p, &r);
 }

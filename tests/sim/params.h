@@ -134,10 +134,16 @@ enum sim_quit {
 	X(chunks, 512, "chunks that the core has")                                                 \
 	X(late_us, 0, "deadlines are served so late, at most")                                     \
 	X(send_error, 0, "permille of segments that the driver cannot send")                       \
+	X(join_ms, 0, "the capture begins so late")                                                \
+	X(tables, 0, "capacity of the core's tables, 0: plenty")                                   \
+	X(stall_ms, 0, "our process gets no CPU for so long")                                      \
+	X(stall_at_ms, 5, "from then on")                                                          \
+	X(clock_wrap, 0, "the clock of timestamps and ISNs wraps meanwhile")                       \
+	X(mtu_event, 0, "the driver learns the path's MTU")                                        \
 	X(stop_ms, 0, "we are told to stop then, 0: at the end")
 
 struct sim_params {
-	const char *scene; /* what the seed made of it, for people */
+	char scene[40]; /* what the seed made of it, for people */
 #define SIM_FIELD(name, mild, text) int64_t name;
 	SIM_PARAMS(SIM_FIELD)
 #undef SIM_FIELD

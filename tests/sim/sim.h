@@ -87,6 +87,8 @@ struct sim_turn {
 	bool pipelined;	      /* does not wait for the answer before */
 	uint32_t request_end; /* bytes of the client up to here */
 	uint32_t answer_end;  /* bytes of the server up to here, once it was said */
+	tc_time seen_at;      /* its first byte was captured, and all before it */
+	bool spoken;	      /* to the target */
 };
 
 enum sim_client_step {
@@ -136,6 +138,7 @@ struct sim_conv {
 	struct sim_timer online_timer;
 	/* the truth */
 	struct sim_spans captured;
+	uint16_t seen_turns;
 	uint32_t said; /* bytes that any captured packet speaks of, a FIN or RST behind them too */
 	bool syn_captured, accepted, fin_captured, rst_captured, missed;
 	bool superseded; /* the next conversation of its place has begun */
@@ -236,7 +239,7 @@ struct sim {
 	struct sim_timer core_timer;
 	tc_time core_deadline;
 	uint64_t verbs, deadlines;
-	bool stopped;
+	bool stopped, mtu_due, mtu_said;
 	tc_time bound, end;
 	unsigned noise_left;
 	struct tc_siphash_key mark_key;
@@ -321,6 +324,8 @@ void sim_watch_ack_due(struct sim *s, unsigned life);
 /** sim_judge_bound() - how long after a client was done its replicas may go on */
 tc_time sim_judge_bound(const struct sim *s);
 void sim_judge_end(struct sim *s, const struct sim_session *x);
+/** sim_judge_spoken() - bytes of the client up to @end were said now: were turns in them too late */
+void sim_judge_spoken(struct sim *s, struct sim_conv *c, uint32_t end);
 /** sim_judge_may_end() - has this session an excuse to end like that */
 bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc_end end);
 /** sim_judge_alive() - the bound has passed */

@@ -147,7 +147,8 @@ static void answer(struct sim *s, struct sim_conn *c)
 		uint32_t n = tc_u32_min(c->chunk_left, c->chunk);
 		c->written += n;
 		c->chunk_left -= n;
-	} else if (c->turn < conv->n_turns && c->base + c->read >= conv->turns[c->turn].request_end) {
+	} else if (c->turn < conv->n_turns &&
+		   c->base + c->read >= conv->turns[c->turn].request_end) {
 		uint32_t n = answer_bytes(s, c, &conv->turns[c->turn]);
 		/* an answer in very many pieces tells no more than one in some */
 		c->chunk = chunk != 0 ? tc_u32_max(chunk, n / 8) : n;

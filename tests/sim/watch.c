@@ -86,10 +86,12 @@ static void check_reuse(struct sim *s, const struct tc_segment *seg, const struc
 {
 	if (s->q.now - old->at < REMEMBERED) {
 		if (tc_seq_le(seg->tcp.seq, old->top)) {
-			sim_fail(s, "an ISN that does not lie above the last sequence number of its tuple");
+			sim_fail(s, "an ISN that does not lie above the last sequence number of "
+				    "its tuple");
 		}
 		if ((int32_t)(seg->tcp.opt.tsval - old->tsval) <= 0) {
-			sim_fail(s, "a timestamp that does not rise over the incarnations of its tuple");
+			sim_fail(s, "a timestamp that does not rise over the incarnations of its "
+				    "tuple");
 		}
 	}
 	if (!old->fin && !old->rst && !is_ended(s, old)) {
@@ -126,11 +128,13 @@ static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot
 		if (old->session == session) {
 			/* the target closed although the client went on: the session goes on behind what was said */
 			if (!old->heard_fin) {
-				sim_fail(s, "a session begins anew although the target did not close");
+				sim_fail(s,
+					 "a session begins anew although the target did not close");
 			}
 			life->convs = old->convs;
 			life->start_known = old->start_known;
-			life->start = old->start + (uint32_t)tc_seq_diff(old->top, old->isn) - 1 - old->fin;
+			life->start = old->start + (uint32_t)tc_seq_diff(old->top, old->isn) - 1 -
+				      old->fin;
 		}
 	}
 	if (life->convs == 0) {
@@ -197,8 +201,7 @@ static void check_bytes(struct sim *s, struct sim_life *life, const struct tc_se
 		/* a FIN stands where the client's does, or at the end of a turn when the target has closed */
 		bool fin_fits = (c->fin_captured && end == c->limit) || life->heard_fin;
 		if (end <= sim_spans_end(&c->captured, life->start) && end <= c->total &&
-		    (!fin || fin_fits) &&
-		    bytes_are(s, seg, i, offset)) {
+		    (!fin || fin_fits) && bytes_are(s, seg, i, offset)) {
 			fit |= (uint64_t)1 << i;
 		}
 	}
@@ -207,6 +210,10 @@ static void check_bytes(struct sim *s, struct sim_life *life, const struct tc_se
 			 fin ? "bytes or a FIN" : "bytes", offset, seg->payload_len);
 	}
 	life->convs = fit;
+	if (sim_is_exact(s) && fit != 0) {
+		struct sim_conv *c = &s->convs[__builtin_ctzll(fit)];
+		sim_judge_spoken(s, c, offset + seg->payload_len);
+	}
 }
 
 /* Size of each packet against what the target takes, and the whole against its window. */
@@ -228,6 +235,9 @@ static void check_room(struct sim *s, struct sim_life *life, const struct tc_seg
 	}
 	uint32_t most = life->mss - (life->ts ? 12u : 0u); /* RFC 6691 */
 	uint32_t packet = seg->cut != 0 ? tc_u32_min(seg->cut, seg->payload_len) : seg->payload_len;
+	if (s->mtu_said && packet > s->p.fwd_mtu) {
+		sim_fail(s, "a packet of %u bytes, though the path's MTU is known", packet);
+	}
 	if (packet > most) {
 		sim_fail(s, "a packet of %u bytes; the target takes %u", packet, most);
 	}
@@ -367,7 +377,7 @@ static void heard_syn_ack(struct sim *s, struct sim_life *life, const struct tc_
 /* How long the target may wait: a client whose round-trip time is imitated answers later. */
 static tc_time ack_within(const struct sim *s)
 {
-	return ACK_WITHIN + (s->p.rtt_us + s->p.late_us) * TC_US + TC_MS;
+	return ACK_WITHIN + (s->p.rtt_us + s->p.late_us) * TC_US + s->p.stall_ms * TC_MS + TC_MS;
 }
 
 static void owe(struct sim *s, struct sim_life *life, tc_seq end)
@@ -503,8 +513,8 @@ void sim_watch_session(struct sim *s, const struct tc_out_session *out)
 	x->ended_at = s->q.now;
 	x->delivered = out->delivered;
 	x->lost = out->lost;
-	sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu",
-		  n, x->conv, tc_end_name(x->end),
-		  (unsigned long long)x->delivered, (unsigned long long)x->lost);
+	sim_trace(s, "session %u of client %u has ended: %s, delivered %llu, lost %llu", n, x->conv,
+		  tc_end_name(x->end), (unsigned long long)x->delivered,
+		  (unsigned long long)x->lost);
 	sim_judge_end(s, x);
 }

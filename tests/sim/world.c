@@ -261,6 +261,29 @@ static void stop(struct sim *s)
 	sim_core_on_event(s, &ev);
 }
 
+/* What reaches our process waits while it has no CPU. */
+static bool is_stalled(struct sim *s, const struct sim_event *ev)
+{
+	tc_time from = s->core_from + s->p.stall_at_ms * TC_MS;
+	tc_time to = from + s->p.stall_ms * TC_MS;
+	if (s->q.now < from || s->q.now >= to) {
+		return false;
+	}
+	switch ((enum sim_event_kind)ev->kind) {
+	case SIM_EV_CAPTURE_BLOCK:
+	case SIM_EV_CORE:
+	case SIM_EV_REPORT_BATCH:
+	case SIM_EV_ANNOUNCED:
+	case SIM_EV_LOSS_NOTICE:
+	case SIM_EV_NOISE:
+	case SIM_EV_STOP:
+		sim_queue_push(&s->q, to, ev->kind, ev->arg);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void dispatch(struct sim *s, const struct sim_event *ev)
 {
 	switch ((enum sim_event_kind)ev->kind) {
@@ -373,7 +396,7 @@ void sim_run(struct sim *s, uint64_t seed, const struct sim_params *p)
 	while (!s->failed && sim_queue_pop(&s->q, &ev) && s->q.now <= s->end) {
 		if (ev.kind == SIM_EV_LOOK) {
 			look(s);
-		} else {
+		} else if (!is_stalled(s, &ev)) {
 			dispatch(s, &ev);
 		}
 		if (s->q.full) {
