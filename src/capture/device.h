@@ -22,8 +22,9 @@
 #include <net/if.h>
 
 /* A block must hold the longest packet; with the block timeout each block that is not empty is retired after it, so the number of
- * blocks is the number of milliseconds that a ring can hold */
-#define TC_DEVICE_BLOCK (256 * 1024)
+ * blocks is the number of milliseconds that a ring can hold. The kernel allocates powers of two: less than this would not hold 64 KB
+ * and their headers. */
+#define TC_DEVICE_BLOCK (128 * 1024)
 #define TC_DEVICE_BLOCKS_MIN 4
 
 /**

@@ -56,7 +56,7 @@ const struct tc_option tc_run_options[] = {
 	{ "capture", 0, TC_OPTION_WORD, AT(capture), .words = captures, .initial = TC_CAPTURE_RING,
 	  .help = "ring: packet ring (default); raw: raw IP sockets" },
 	{ "buffer", 'B', TC_OPTION_SIZE, AT(buffer_bytes), .arg = "MB", .min = 0, .max = MB * MB,
-	  .scale = MB, .help = "buffer of the capture, at most half of -m; default 64" },
+	  .scale = MB, .help = "buffer of the capture, at most half of -m; default 128" },
 	{ "snaplen", 'S', TC_OPTION_NUMBER, AT(snaplen), .arg = "BYTES", .min = 0, .max = 262144,
 	  .help = "bytes kept of a packet; default 0: all" },
 	{ "latency", 0, TC_OPTION_DURATION, AT(latency_ns), .arg = "MS", .min = TC_MS,

@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 
 #define MB ((size_t)1 << 20)
-/* The ring holds a millisecond in each of its blocks of 256 KB: a quarter of a second is enough for any pause of ours. */
-#define RING_BYTES (64 * MB)
+/* One second of blocks: a busy host does not run a nice process for as long as that, now and then */
+#define RING_BYTES (128 * MB)
 /* What the process needs beside the ring and the core: code, libraries, the channels' buffers, the batch of the sender. */
 #define PROCESS_BYTES (12 * MB)
 /* Budget of the core for each session that it has room for: tables and a share of the chunks. */
