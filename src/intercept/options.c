@@ -23,7 +23,7 @@ const struct tc_option tc_intercept_option_table[] = {
 	  .max = TC_SEC, .scale = TC_MS, .initial = TC_MS,
 	  .help = "the longest that an answer waits to be read; default 1" },
 	{ "buffer", 'B', TC_OPTION_SIZE, AT(buffer_bytes), .arg = "MB", .min = MB, .max = 4096 * MB,
-	  .scale = MB, .initial = 32 * MB, .help = "buffer of the capture; default 32" },
+	  .scale = MB, .initial = 64 * MB, .help = "buffer of the capture; default 64" },
 
 	{ "port", 'p', TC_OPTION_NUMBER, AT(port), .arg = "PORT", .group = "Who is told", .min = 1,
 	  .max = 65535, .initial = 36524, .help = "port to listen on; default 36524" },
