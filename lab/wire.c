@@ -36,6 +36,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PRIVILEGE = 4 };
 
 /* Frames of one direction that are taken in before the other has its turn */
 #define FRAMES_A_TURN 64
+/* above that of programs under test that are given one */
+#define PRIORITY 10
 #define GRANULE (100 * TC_US)
 #define LATE (1 * TC_MS)
 /* Ethernet header and two tags */
@@ -306,7 +308,7 @@ static int open_signals(struct wire *w)
 /* A wire waits for no other process: where the system allows it, it is woken before all that is not real time. */
 static int hurry(void)
 {
-	struct sched_param priority = { .sched_priority = 1 };
+	struct sched_param priority = { .sched_priority = PRIORITY };
 	if (sched_setscheduler(0, SCHED_FIFO, &priority) < 0) {
 		fprintf(stderr, "wire: no real-time priority: %s; frames may be late\n",
 			strerror(errno));

@@ -303,7 +303,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	if (next != NULL) {
 		tc_replica_touch(c, next);
 	}
-	tc_session_release(c, s, now);
+	tc_session_release(c, s);
 }
 
 /* The target owes an acknowledgement for too long, or we owe the target too much: why, or TC_END_NONE. */
@@ -483,7 +483,7 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 		r->next_turn = m->next;
 		r->reopening = says && r->ep.state == TC_TCP_CLOSE_WAIT &&
 			       !tc_stamp_is_set(r->drain_since);
-		tc_session_release(c, s, now);
+		tc_session_release(c, s);
 	}
 	if (r->reopening) {
 		*ret_supply = (struct tc_supply){ .limit = r->ep.snd_nxt, .fin = true };
@@ -681,7 +681,7 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 	}
 	tc_replica_touch(c, r);
 	if (news.acked > 0) {
-		tc_session_release(c, s, now);
+		tc_session_release(c, s);
 	}
 	return drop;
 }

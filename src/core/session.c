@@ -105,9 +105,14 @@ static void begin_joining(struct tc_core *c, struct tc_session *s, bool heard)
 	c->joining++;
 }
 
-void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
+/* Is a session whose copy has ended copied again from its client's next turn on? After the target's reset its client would reconnect. */
+static bool goes_on(const struct tc_core *c, const struct tc_session *s)
 {
-	(void)now;
+	return s->end == TC_END_TARGET_RST || (s->end == TC_END_HOLE && c->cfg.hole_resume);
+}
+
+void tc_session_release(struct tc_core *c, struct tc_session *s)
+{
 	if (s->replicas == TC_NIL) {
 		tc_stream_fini(&s->stream, &c->chunks);
 		tc_turns_fini(&s->turns, &c->turns);
@@ -116,7 +121,8 @@ void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now)
 		} else {
 			s->stream.end = s->stream.far;
 			s->gap_at = TC_TIME_NEVER;
-			if (s->end == TC_END_HOLE && c->cfg.hole_resume) {
+			s->base_ack = s->turns.ack;
+			if (goes_on(c, s)) {
 				begin_joining(c, s, false);
 			}
 			arm(c, s);

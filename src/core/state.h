@@ -226,7 +226,7 @@ void tc_session_end(struct tc_core *c, struct tc_session *s, enum tc_end end, tc
 /** tc_session_detach() - its client has opened a new connection on the tuple */
 void tc_session_detach(struct tc_core *c, struct tc_session *s, tc_time now);
 /** tc_session_release() - replicas moved on: give back what none of them needs; frees the session when it is over */
-void tc_session_release(struct tc_core *c, struct tc_session *s, tc_time now);
+void tc_session_release(struct tc_core *c, struct tc_session *s);
 
 /* core/replica.c */
 /** tc_replica_open() - copy number @copy of @s, waiting for its tuple. TC_END_NONE, or why there can be none: NO_ROOM, NO_TUPLE */

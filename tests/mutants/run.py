@@ -41,7 +41,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CODE = ["src/base/*.c", "src/wire/*.c", "src/core/*.c", "src/intercept/relay*.c"]
 PROGRAMS = {"sim": "tests/sim/*.c", "script": "tests/script/*.c"}
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-w"]  # the mutants may leave something unused
-SEEDS = 20000
+SEEDS = 8000
 # A mutant may make the core run in circles: what takes so many times longer than without it has failed.
 PATIENCE = 10
 PATIENCE_MIN_S = 30

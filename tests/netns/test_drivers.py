@@ -622,3 +622,50 @@ def test_raw_sends_mark_their_packets_and_follow_its_rule(net):
     marked = Probe("syn", "--kind", "raw", "--mark", 7, "--target", "10.77.0.2", "--client", "10.99.1.1", "--seconds", 0.3).finish()
     assert plain.stats()["errors"] == 0
     assert marked.stats()["errors"] == marked.stats()["segments"] > 0
+
+
+def attribute(kind, data, nested=False):
+    return struct.pack("HH", 4 + len(data), kind | (0x8000 if nested else 0)) + data + bytes(-len(data) % 4)
+
+
+def track_a_connection(ns):
+    """Have the kernel keep an entry of connection tracking: IPCTNL_MSG_CT_NEW of nfnetlink."""
+
+    def tuple_of(kind, src, dst, sport, dport):
+        ip = attribute(1, socket.inet_aton(src)) + attribute(2, socket.inet_aton(dst))
+        proto = attribute(1, b"\x06") + attribute(2, struct.pack("!H", sport)) + attribute(3, struct.pack("!H", dport))
+        return attribute(kind, attribute(1, ip, True) + attribute(2, proto, True), True)
+
+    body = struct.pack("BBH", socket.AF_INET, 0, 0)
+    body += tuple_of(1, "10.77.0.1", "10.77.0.2", 1000, 80) + tuple_of(2, "10.77.0.2", "10.77.0.1", 80, 1000)
+    body += attribute(7, struct.pack("!I", 600)) + attribute(4, attribute(1, attribute(1, b"\x03"), True), True)
+    try:
+        with inside(ns):
+            s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+        s.send(struct.pack("IHHII", 16 + len(body), 1 << 8, 0x405, 1, 0) + body)
+        (error,) = struct.unpack("i", s.recv(4096)[16:20])
+    except OSError as e:
+        error = -e.errno
+    if error != 0:
+        pytest.skip(f"machine: no connection tracking by netlink ({os.strerror(-error)})")
+
+
+def test_raw_sends_are_refused_where_connections_are_tracked(net):
+    arguments = ["syn", "--kind", "raw", "--target", "10.77.0.2", "--client", "10.99.1.1", "--seconds", 0.2]
+    assert Probe(*arguments).finish().proc.returncode == 0
+    track_a_connection(A)
+    refused = Probe(*arguments).finish()
+    assert refused.proc.returncode == 1
+    assert refused.error.startswith("connection tracking is at work here (1 entries)")
+    assert Probe(*arguments, "--allow-conntrack").finish().stats()["pkts"] > 0
+    assert Probe("syn", "--target", "10.77.0.2", "--client", "10.99.1.1", "--seconds", 0.2).finish().stats()["pkts"] > 0
+
+
+def test_a_queue_that_drops_is_errors_and_no_more(net):
+    probe = Probe("syn", "--target", "10.77.0.2", "--client", "10.99.1.1", "--seconds", 2)
+    sh(f"ip netns exec {A} tc qdisc replace dev va root tbf rate 1kbit burst 100 limit 100")
+    stats = probe.finish().stats()
+    assert probe.proc.returncode == 0
+    assert 0 < stats["errors"] < stats["segments"] and stats["no_neighbor"] == 0
+    assert stats["pkts"] == stats["segments"] - stats["errors"]
+    assert {e["name"] for e in probe.lines("error")} == {"ENOBUFS"}
