@@ -38,7 +38,8 @@ struct place {
 	tc_time due;
 	bool fixed_dst;
 	bool fixed_src;
-	bool asks; /* hop.dst_mac comes from a neighbour */
+	bool asks;     /* hop.dst_mac comes from a neighbour */
+	int ask_error; /* the kernel's answer to the last wish to have it found */
 };
 
 struct tc_route {
@@ -94,8 +95,7 @@ static void ask_neighbor(struct tc_route *r, struct place *p)
 		memcpy(p->hop.dst_mac, neighbor.mac, sizeof neighbor.mac);
 	}
 	if (!neighbor.kept) {
-		/* it answers as news; where it must not be asked for we go on with what it has */
-		(void)tc_netlink_resolve(&r->nl, p->hop.ifindex, &p->next_hop);
+		p->ask_error = tc_netlink_resolve(&r->nl, p->hop.ifindex, &p->next_hop);
 	}
 }
 
@@ -357,6 +357,13 @@ static int check_places(const struct tc_route *r, char *ret_error)
 		if (p->hop.error != 0) {
 			return tc_driver_error(ret_error, p->hop.error, "no way to target '%s'",
 					       text);
+		}
+		if (p->asks && !p->hop.has_mac && p->ask_error == -EPERM) {
+			return tc_driver_error(
+				ret_error, -EPERM,
+				"cannot look for the neighbour on the way to target '%s' "
+				"(it needs CAP_NET_ADMIN, or the MAC address in the map)",
+				text);
 		}
 	}
 	return 0;

@@ -14,6 +14,9 @@
 #include <poll.h>
 #include <sys/random.h>
 
+/* What a channel gets to come up before we go on without it. */
+#define CONNECT_LIMIT (500 * TC_MS)
+
 static int new_answers(const struct tc_plan *plan, struct tc_answers **ret, char *error)
 {
 	struct tc_channel_target intercepts[TC_HOSTS_MAX];
@@ -103,20 +106,6 @@ static int new_capture(const struct tc_plan *plan, const struct tc_clock *clock,
 	return tc_capture_ring_new(&cfg, ret, error);
 }
 
-int tc_drivers_new(const struct tc_plan *plan, const struct tc_clock *clock, struct tc_drivers *ret,
-		   char *ret_error)
-{
-	*ret = (struct tc_drivers){ 0 };
-	int rc = new_answers(plan, &ret->answers, ret_error);
-	if (rc == 0) {
-		rc = new_deliver(plan, clock->now(clock->ctx), &ret->deliver, ret_error);
-	}
-	if (rc == 0) {
-		rc = new_capture(plan, clock, &ret->capture, ret_error);
-	}
-	return rc;
-}
-
 void tc_drivers_fini(struct tc_drivers *d)
 {
 	if (d->capture != NULL) {
@@ -146,12 +135,12 @@ static int look(struct tc_answers *a, unsigned n, struct pollfd *fds, tc_time no
 	return until <= now ? 1 : (int)((until - now) / TC_MS) + 1;
 }
 
-void tc_drivers_connect(struct tc_drivers *d, const struct tc_clock *clock, tc_time limit)
+static void connect_channels(const struct tc_drivers *d, const struct tc_clock *clock)
 {
 	struct tc_answers *a = d->answers;
 	struct tc_answers_stats stats;
 	struct pollfd fds[TC_HOSTS_MAX];
-	tc_time end = clock->now(clock->ctx) + limit;
+	tc_time end = clock->now(clock->ctx) + CONNECT_LIMIT;
 	for (;;) {
 		a->ops->stats(a, &stats);
 		tc_time now = clock->now(clock->ctx);
@@ -163,4 +152,19 @@ void tc_drivers_connect(struct tc_drivers *d, const struct tc_clock *clock, tc_t
 			return;
 		}
 	}
+}
+
+int tc_drivers_new(const struct tc_plan *plan, const struct tc_clock *clock, struct tc_drivers *ret,
+		   char *ret_error)
+{
+	*ret = (struct tc_drivers){ 0 };
+	int rc = new_answers(plan, &ret->answers, ret_error);
+	if (rc == 0) {
+		rc = new_deliver(plan, clock->now(clock->ctx), &ret->deliver, ret_error);
+	}
+	if (rc == 0) {
+		connect_channels(ret, clock);
+		rc = new_capture(plan, clock, &ret->capture, ret_error);
+	}
+	return rc;
 }

@@ -18,7 +18,8 @@ struct tc_drivers {
 };
 
 /**
- * tc_drivers_new() - open all of them; what comes in is kept from now on
+ * tc_drivers_new() - open all of them: the capture last, for what it keeps is only read once the worker runs
+ * The channels get up to half a second to come up, so that what is wrong can be told before we detach.
  * @plan:      borrowed for the life of the drivers
  * @ret:       needs tc_drivers_fini() also after a failure
  * @ret_error: TC_DRIVER_ERROR_MAX bytes
@@ -27,8 +28,5 @@ struct tc_drivers {
 int tc_drivers_new(const struct tc_plan *plan, const struct tc_clock *clock, struct tc_drivers *ret,
 		   char *ret_error);
 void tc_drivers_fini(struct tc_drivers *d);
-
-/** tc_drivers_connect() - give the channels up to @limit to come up, so that what is wrong can be told before we detach */
-void tc_drivers_connect(struct tc_drivers *d, const struct tc_clock *clock, tc_time limit);
 
 #endif

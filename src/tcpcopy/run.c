@@ -25,8 +25,6 @@
 #include <unistd.h>
 
 #define NICE 10
-/* What a channel gets to come up before we go on without it. */
-#define CONNECT_LIMIT (500 * TC_MS)
 
 static int complain(int status, const char *text)
 {
@@ -115,7 +113,6 @@ static int start(struct run *r, const struct tc_clock *clock)
 	char error[TC_DRIVER_ERROR_MAX];
 	int rc = tc_drivers_new(&r->plan, clock, &r->drivers, error);
 	if (rc == 0) {
-		tc_drivers_connect(&r->drivers, clock, CONNECT_LIMIT);
 		rc = tc_worker_new(&r->plan, &r->drivers, clock, r->log_path, &r->worker, error);
 	}
 	if (rc < 0) {

@@ -117,9 +117,9 @@ def new_client(server):
 class Probe:
     """driver_probe in drv-a; .lines(word) are its lines as dicts."""
 
-    def __init__(self, *args, ns=A):
+    def __init__(self, *args, ns=A, prefix=()):
         print("+ driver_probe", *args, flush=True)
-        self.proc = subprocess.Popen(["ip", "netns", "exec", ns, PROBE, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.proc = subprocess.Popen(["ip", "netns", "exec", ns, *prefix, PROBE, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.before = []
         self.error = ""
         for line in self.proc.stdout:
@@ -577,6 +577,15 @@ def test_device_and_mac_that_the_user_gives_need_no_route(lan):
     probe = Probe("syn", "--target", "192.0.2.9", "--client", "10.99.1.1", "--out", "va", "--mac", "02:00:00:00:00:77", "--seconds", 0.5)
     assert probe.finish().stats()["errors"] == 0
     assert {(p.dst, p[IP].dst) for p in syn_frames(wire)} == {("02:00:00:00:00:77", "192.0.2.9")}
+
+
+def test_a_neighbor_that_must_not_be_asked_for_is_an_error_at_the_start(net):
+    fixed = ["--target", "10.77.0.2", "--client", "10.99.1.1", "--seconds", 0.3]
+    less = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
+    probe = Probe("syn", *fixed, prefix=less).finish()
+    assert probe.proc.returncode == 1
+    assert probe.error.startswith("cannot look for the neighbour on the way to target '10.77.0.2' (it needs CAP_NET_ADMIN")
+    assert Probe("syn", *fixed, "--mac", "02:00:00:00:00:0b", prefix=less).finish().stats()["errors"] == 0
 
 
 def test_a_target_without_a_route_is_refused_at_the_start(lan):
