@@ -289,15 +289,17 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 {
 	tc_seq pos = pkt->tcp.seq;
 	tc_seq end = tc_seq_add(pos, pkt->payload_len);
+	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
+	uint32_t ahead_max = pkt->tcp.flags & TC_TCP_RST ? TC_NEAR_MAX : TC_STREAM_AHEAD_MAX;
 	if (tc_seq_lt(s->stream.far, end) &&
-	    (uint32_t)tc_seq_diff(end, s->stream.far) <= TC_STREAM_AHEAD_MAX &&
-	    pkt->payload_len > 0) {
+	    (uint32_t)tc_seq_diff(end, s->stream.far) <= ahead_max &&
+	    (pkt->payload_len > 0 || ends)) {
 		count_bytes(c, s, (uint32_t)tc_seq_diff(end, s->stream.far));
 		s->stream.far = end;
 		s->stream.end = end;
 	}
 	enum tc_drop drop = s->end == TC_END_SHED ? TC_DROP_SHED : TC_DROP_AFTER_END;
-	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
+	if (ends) {
 		free_session(c, s);
 	} else {
 		arm(c, s);

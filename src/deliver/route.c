@@ -39,7 +39,7 @@ struct place {
 	bool fixed_dst;
 	bool fixed_src;
 	bool asks;     /* hop.dst_mac comes from a neighbour */
-	int ask_error; /* the kernel's answer to the last wish to have it found */
+	int ask_error; /* what the kernel said when it was last asked to find it */
 };
 
 struct tc_route {

@@ -9,6 +9,7 @@
 #include "core/constants.h"
 #include "engine/engine.h"
 #include "report/report.h"
+#include "tcpcopy/checks.h"
 #include "cli/exit.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ struct tc_worker {
 	bool terminal; /* the line each second is written over itself */
 	bool progress;
 	struct tc_report last; /* of the last tick */
+	struct tc_checks checks;
 	unsigned n_channels;
 	struct worker_channel *channels;
 	const char **channel_texts; /* what a report shows */
@@ -106,18 +108,28 @@ static void tell_channels(struct tc_worker *w)
 	}
 }
 
+static void tell_findings(struct tc_worker *w, const struct tc_report *now)
+{
+	char text[TC_CHECK_TEXT_MAX];
+	while (tc_checks_next(&w->checks, now, text)) {
+		clear_line(w);
+		tc_log(&w->log, TC_LOG_WARNING, "%s", text);
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	struct tc_worker *w = arg;
+	struct tc_report now;
+	char line[TC_REPORT_LINE_MAX];
 	tell_channels(w);
+	fill_report(w, false, &now);
+	tell_findings(w, &now);
 	if (!w->progress) {
 		return;
 	}
-	struct tc_report now;
-	char line[TC_REPORT_LINE_MAX];
-	fill_report(w, false, &now);
 	tc_report_line(&now, &w->last, line);
 	if (w->terminal) {
 		clear_line(w);
@@ -275,6 +287,7 @@ int tc_worker_new(const struct tc_plan *plan, const struct tc_drivers *drivers,
 		.clock = clock,
 		.log_path = log_path,
 		.log = { .fd = STDERR_FILENO, .level = level, .stamps = log_path != NULL },
+		.checks = { .plan = plan },
 	};
 	int rc = new_channels(w);
 	if (rc == 0) {
