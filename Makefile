@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 30
 
 .PHONY: all help deps demo test install static bench sim fuzz format clean
 all: build/build.ninja
-	@ninja -C build
+	@ninja -C build tcpcopy intercept
 
 help:
 	@echo "make            build tcpcopy and intercept into build/"
@@ -54,7 +54,8 @@ bench:
 	@$(MAKE) all
 	@TCPCOPY_BUILD=$(CURDIR)/build bench/run.py
 
-sim: all
+sim: build/build.ninja
+	@ninja -C build tests/sim/sim
 	@build/tests/sim/sim --seeds $(SEEDS)
 
 fuzz:

@@ -41,6 +41,7 @@ struct options {
 	int64_t seeds;
 	int64_t first_seed;
 	int64_t reports_ns;
+	int64_t stall_ns;
 	struct wire_settings wire; /* both ways */
 	int64_t most_ms;
 	int64_t trace_ns;
@@ -60,6 +61,8 @@ static const struct tc_option option_table[] = {
 	{ "reports", 0, TC_OPTION_DURATION, AT(reports_ns), .arg = "MS", .min = 0,
 	  .max = 100 * TC_MS, .scale = TC_MS, .initial = TC_MS,
 	  .help = "the target's answers come in batches, so far apart; default 1" },
+	{ "stall", 0, TC_OPTION_DURATION, AT(stall_ns), .arg = "MS", .min = 0, .max = 900 * TC_MS,
+	  .scale = TC_MS, .help = "once a second our side has no CPU for so long; default 0" },
 	{ "delay", 0, TC_OPTION_DURATION, AT(wire.delay_ns), .arg = "MS", .min = 0,
 	  .max = 10 * TC_SEC, .scale = TC_MS, .initial = 20 * TC_MS,
 	  .help = "of the wire, each way; default 20" },
@@ -377,13 +380,20 @@ static void trace(struct upload *u)
 
 /* --- the run --- */
 
+/* When our side does what is due at @t: it may have no CPU then. */
+static tc_time awake(const struct upload *u, tc_time t)
+{
+	tc_time stall_ends = t / TC_SEC * TC_SEC + u->opt->stall_ns;
+	return t == TC_TIME_NEVER ? t : tc_time_max(t, t >= TC_SEC ? stall_ends : 0);
+}
+
 static tc_time next_time(const struct upload *u)
 {
-	tc_time t = tc_time_min(u->client_at, u->reports_at);
+	tc_time t = tc_time_min(u->client_at, awake(u, u->reports_at));
 	t = tc_time_min(t, wire_queue_deadline(&u->ab.queue));
 	t = tc_time_min(t, wire_queue_deadline(&u->ba.queue));
 	t = tc_time_min(t, u->target.ack_at);
-	return tc_time_max(tc_time_min(t, tc_core_deadline(u->core)), u->now);
+	return tc_time_max(tc_time_min(t, awake(u, tc_core_deadline(u->core))), u->now);
 }
 
 static bool take(struct direction *d, tc_time now, struct message *ret)
@@ -409,13 +419,13 @@ static void step(struct upload *u, const struct tc_ip *online, uint16_t port)
 	if (u->now >= u->target.ack_at) {
 		answer(u, TC_TCP_ACK);
 	}
-	if (u->now >= u->reports_at) {
+	if (u->now >= awake(u, u->reports_at)) {
 		hand_over_reports(u);
 	}
 	if (u->now >= u->client_at) {
 		client_speaks(u, online, port);
 	}
-	if (u->now >= tc_core_deadline(u->core)) {
+	if (u->now >= awake(u, tc_core_deadline(u->core))) {
 		tc_core_on_deadline(u->core, u->now);
 		pull(u);
 	}

@@ -124,12 +124,30 @@ static void lose_malformed(struct client *c, struct channel *ch)
 
 /* ---- from the first packet to the welcome ---- */
 
+/* What to do about a connection that could not be made, or NULL */
+static const char *remedy(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+		return "nothing listens there: start intercept on that host, or name its port: -s "
+		       "HOST:PORT";
+	case -ETIMEDOUT:
+		return "is that host up, and does a firewall let this TCP port through";
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "is that the right host, and is it up: ip route get HOST";
+	default:
+		return NULL;
+	}
+}
+
 static void lose_connecting(struct client *c, struct channel *ch, int err)
 {
 	char at[TC_SOCKET_TEXT_MAX];
 	char cause[TC_SOCKET_ERROR_MAX];
-	say(ch, "cannot connect to %s: %s%s", where(ch, at), tc_socket_error(-err, cause),
-	    err == -ECONNREFUSED ? ": is intercept running there, and on this port?" : "");
+	const char *what = remedy(err);
+	say(ch, "cannot connect to %s: %s%s%s", where(ch, at), tc_socket_error(-err, cause),
+	    what != NULL ? ": " : "", what != NULL ? what : "");
 	lose(c, ch);
 }
 

@@ -18,11 +18,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define QUEUE_BYTES (8u << 20)
 #define FILE_BUFFER (256 * 1024)
 #define DAMAGE_MAX 256
+/* Of recorded times; the 32 bits of pcap end before it, and no difference of two of them overflows */
+#define TIME_MAX (TC_TIME_NEVER / 2)
 
 /* A record's head; @size: of all of it, a multiple of 8; 0: go on at the beginning of the ring */
 struct record {
@@ -31,7 +34,7 @@ struct record {
 	uint32_t len;
 	uint32_t wire_len;
 	tc_time at;
-	uint64_t again;
+	uint64_t begins; /* enum tc_feed_begin */
 };
 
 _Static_assert(sizeof(struct record) % 8 == 0, "records are aligned by their sizes");
@@ -269,8 +272,17 @@ static bool push(struct tc_feed *f, const struct record *head, const uint8_t *da
 	return true;
 }
 
+/* Wall clock, clamped: a pcapng stamp may be any 64 bits */
+static tc_time stamp(const struct pcap_pkthdr *h)
+{
+	tc_time s = tc_time_clamp((tc_time)h->ts.tv_sec, 0, TIME_MAX / TC_SEC - 1);
+	/* nanoseconds, as asked for */
+	return s * TC_SEC + tc_time_clamp((tc_time)h->ts.tv_usec, 0, TC_SEC - 1);
+}
+
 /* All of one file; false: stop */
-static bool read_source(struct tc_feed *f, const char *path, struct source *s, bool *again)
+static bool read_source(struct tc_feed *f, const char *path, struct source *s,
+			enum tc_feed_begin begins)
 {
 	struct pcap_pkthdr *h;
 	const u_char *data;
@@ -281,11 +293,10 @@ static bool read_source(struct tc_feed *f, const char *path, struct source *s, b
 			.link = s->link,
 			.len = h->caplen,
 			.wire_len = tc_u32_max(h->len, h->caplen),
-			.at = (tc_time)h->ts.tv_sec * TC_SEC +
-			      h->ts.tv_usec, /* nanoseconds, as asked for */
-			.again = *again,
+			.at = stamp(h),
+			.begins = begins,
 		};
-		*again = false;
+		begins = TC_FEED_BEGINS_NOTHING;
 		if (!push(f, &head, data)) {
 			return false;
 		}

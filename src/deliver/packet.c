@@ -301,7 +301,7 @@ static int find_targets(struct packet *p, const struct tc_deliver_packet_config 
 			err = tc_driver_say(
 				ret_error, -EADDRNOTAVAIL,
 				"target '%s' is this host, which takes no packets of foreign "
-				"clients from itself: set %s, or deliver with raw sockets",
+				"clients from itself: sysctl -w %s, or --deliver raw",
 				tc_ip_format(target, text, sizeof text), need);
 		}
 	}

@@ -153,7 +153,15 @@ static void give_up_rights(const struct run *r)
 	int rc = tc_guard(needs_of(&r->plan), text);
 	if (rc < 0) {
 		fprintf(stderr, "tcpcopy: %s; going on with them\n", text);
-	} else if (r->plan.opt->verbose > 0) {
+		return;
+	}
+	if (rc == TC_GUARD_E_MISSING) {
+		fprintf(stderr,
+			"tcpcopy: CAP_NET_ADMIN is missing: a next hop that this host does not "
+			"know already is not found: setcap cap_net_raw,cap_net_admin+ep on this "
+			"program, or name it in -x with @MAC, or --deliver raw\n");
+	}
+	if (r->plan.opt->verbose > 0) {
 		fprintf(stderr, "tcpcopy: guarded: %s\n", text);
 	}
 }

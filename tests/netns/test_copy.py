@@ -29,8 +29,8 @@ def stage(clients=1, keep_bodies=False, maps="80-{target.ip}:8080", args=()):
     """Three hosts with two nginx, a running pair, and a watch for packets of the copy on the clients' wire."""
     with Lab(print) as lab:
         net = ThreeHosts(lab, clients)
-        # few ports: the same address and port come back within a second or two
-        net.clients[-1].sysctl("net.ipv4.ip_local_port_range=20000 20511")
+        # few ports: the same address and port come back again and again, within seconds
+        net.clients[-1].sysctl("net.ipv4.ip_local_port_range=20000 22047")
         online = Nginx(net.online, 80, SERVERS_CPU, keep_bodies)
         target = Nginx(net.target, 8080, SERVERS_CPU, keep_bodies)
         pair = Pair(net, TOOLS_CPU, tcpcopy=args, maps=maps.format(target=net.target))
@@ -80,8 +80,8 @@ def test_short_connections_whose_ports_come_back_within_seconds_are_all_copied()
     with stage() as s:
         result = Ab(s.net.clients[0], s.online.url, "short", 8000, 50, SERVERS_CPU).finish(30)
         assert result["errors"] == 0
-        times = max(len(served) for served in s.online.requests().values())
-        assert times >= 8, "the load did not use a port again and again: this test proves nothing"
+        times = [len(served) for served in s.online.requests().values()]
+        assert sum(times) / len(times) > 3, "the load did not use a port again and again: this test proves nothing"
         assert_nothing_lost(s, 8000)
 
 
