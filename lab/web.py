@@ -30,7 +30,7 @@ http {{
     log_format lab '$msec $remote_addr:$remote_port $connection_requests $request_time $status $request_length '
                    '$request_body_file "$request"';
     access_log {folder}/access.log lab;
-    keepalive_requests 1000000;
+    keepalive_requests {keepalive};
     client_body_temp_path {folder}/bodies;
     client_max_body_size 0;
     default_type text/plain;
@@ -57,9 +57,13 @@ def echo_module():
 
 
 class Nginx:
-    """nginx on a host, one process, with an access log for comparing."""
+    """nginx on a host, one process, with an access log for comparing.
 
-    def __init__(self, host, port, cpu, keep_bodies=False):
+    @keep_bodies: what is sent to /upload stays in a file, whose name is in the log
+    @keepalive:   it closes a connection after so many requests
+    """
+
+    def __init__(self, host, port, cpu, keep_bodies=False, keepalive=1000000):
         self.url, self.url6 = f"http://{host.ip}:{port}", f"http://[{host.ip6}]:{port}"
         self.folder = os.path.join(host.lab.folder, f"nginx-{host.name}")
         self.log = os.path.join(self.folder, "access.log")
@@ -74,7 +78,7 @@ class Nginx:
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w", encoding="ascii") as f:
             f.write(CONFIG.format(modules=f"load_module {echo};" if echo else "", folder=self.folder, ip=host.ip, ip6=host.ip6, port=port,
-                                  locations=locations))
+                                  locations=locations, keepalive=keepalive))
         self.process = host.start(f"nginx-{host.name}", "nginx", "-e", "stderr", "-p", self.folder, "-c", config, cpu=cpu)
         if not until(lambda: os.path.exists(os.path.join(self.folder, "pid")) or not self.process.alive(), 10) \
                 or not self.process.alive():

@@ -132,10 +132,10 @@ static const char *remedy(int err)
 		return "nothing listens there: start intercept on that host, or name its port: -s "
 		       "HOST:PORT";
 	case -ETIMEDOUT:
-		return "is that host up, and does a firewall let this TCP port through";
+		return "is that host up (ping HOST), and does a firewall let this TCP port through";
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
-		return "is that the right host, and is it up: ip route get HOST";
+		return "is that host up, and is the way to it right: ip route get HOST";
 	default:
 		return NULL;
 	}

@@ -39,10 +39,10 @@ struct record {
 
 _Static_assert(sizeof(struct record) % 8 == 0, "records are aligned by their sizes");
 
-/* An open file; the cookie of the FILE that libpcap reads */
+/* A file as libpcap reads it; the cookie of its FILE */
 struct source {
-	int fd;
-	int stop_fd; /* borrowed from the feed */
+	int fd; /* borrowed from the feed, as the other one is */
+	int stop_fd;
 	pcap_t *pcap;
 	enum tc_link link;
 };
@@ -53,9 +53,11 @@ struct tc_feed {
 	pthread_t thread;
 	bool running;
 	int stop_fd;
-	int data_fd;	     /* for the reader: there is something */
-	int space_fd;	     /* for the thread: there is room */
-	struct source first; /* opened by tc_feed_new(), taken over by the thread */
+	int data_fd;  /* for the reader: there is something */
+	int space_fd; /* for the thread: there is room */
+	int *fds; /* of the paths, owned; open all the time: later there may be no right to open them, or another directory */
+	struct source
+		first; /* what passes by is begun by tc_feed_new(), and taken over by the thread */
 
 	unsigned damaged;
 	char damage[DAMAGE_MAX];
@@ -111,20 +113,10 @@ static ssize_t source_read(void *cookie, char *buf, size_t n)
 	}
 }
 
-static int source_close_fd(void *cookie)
-{
-	struct source *s = cookie;
-	if (s->fd > STDIN_FILENO) {
-		close(s->fd);
-	}
-	s->fd = -1;
-	return 0;
-}
-
 static void source_close(struct source *s)
 {
 	if (s->pcap != NULL) {
-		pcap_close(s->pcap); /* closes the FILE, which closes the fd */
+		pcap_close(s->pcap); /* closes the FILE, but not the fd */
 		s->pcap = NULL;
 	}
 }
@@ -176,14 +168,15 @@ static const char *hint_for(int fd)
 	return "";
 }
 
-/* @s must not move while it is open: it is the FILE's cookie */
-static int open_fd(struct source *s, const char *path, char *ret_error)
+/* All frames of path @i, whatever the filter. @s must not move while it is open: it is the FILE's cookie */
+static int source_open_all(struct tc_feed *f, unsigned i, struct source *s, char *ret_error)
 {
+	const char *path = f->cfg.paths[i];
 	char why[PCAP_ERRBUF_SIZE] = "";
-	cookie_io_functions_t io = { .read = source_read, .close = source_close_fd };
+	cookie_io_functions_t io = { .read = source_read };
+	*s = (struct source){ .fd = f->fds[i], .stop_fd = f->stop_fd };
 	FILE *file = fopencookie(s, "r", io);
 	if (file == NULL) {
-		(void)source_close_fd(s);
 		return tc_driver_error(ret_error, -ENOMEM, "cannot open '%s'", path);
 	}
 	(void)setvbuf(file, NULL, _IOFBF, FILE_BUFFER);
@@ -204,16 +197,9 @@ static int open_fd(struct source *s, const char *path, char *ret_error)
 	return 0;
 }
 
-static int source_open(struct tc_feed *f, const char *path, struct source *s, char *ret_error)
+static int source_open(struct tc_feed *f, unsigned i, struct source *s, char *ret_error)
 {
-	*s = (struct source){ .fd = STDIN_FILENO, .stop_fd = f->stop_fd };
-	if (strcmp(path, "-") != 0) {
-		s->fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (s->fd < 0) {
-			return tc_driver_error(ret_error, -errno, "cannot open '%s'", path);
-		}
-	}
-	int r = open_fd(s, path, ret_error);
+	int r = source_open_all(f, i, s, ret_error);
 	if (r == 0 && f->filter != NULL) {
 		r = set_filter(s->pcap, f->filter, ret_error);
 		if (r < 0) {
@@ -280,9 +266,16 @@ static tc_time stamp(const struct pcap_pkthdr *h)
 	return s * TC_SEC + tc_time_clamp((tc_time)h->ts.tv_usec, 0, TC_SEC - 1);
 }
 
+static void note_damage(struct tc_feed *f, const char *text)
+{
+	if (f->damaged++ == 0) {
+		(void)snprintf(f->damage, sizeof f->damage, "%.*s", DAMAGE_MAX - 1, text);
+	}
+}
+
 /* All of one file; false: stop */
 static bool read_source(struct tc_feed *f, const char *path, struct source *s,
-			enum tc_feed_begin begins)
+			enum tc_feed_begin *begins)
 {
 	struct pcap_pkthdr *h;
 	const u_char *data;
@@ -294,9 +287,9 @@ static bool read_source(struct tc_feed *f, const char *path, struct source *s,
 			.len = h->caplen,
 			.wire_len = tc_u32_max(h->len, h->caplen),
 			.at = stamp(h),
-			.begins = begins,
+			.begins = *begins,
 		};
-		begins = TC_FEED_BEGINS_NOTHING;
+		*begins = TC_FEED_BEGINS_NOTHING;
 		if (!push(f, &head, data)) {
 			return false;
 		}
@@ -304,31 +297,42 @@ static bool read_source(struct tc_feed *f, const char *path, struct source *s,
 	if (must_stop(f)) {
 		return false;
 	}
-	if (r == PCAP_ERROR && f->damaged++ == 0) {
-		(void)snprintf(f->damage, sizeof f->damage, "%s: %s", path, pcap_geterr(s->pcap));
+	if (r == PCAP_ERROR) {
+		char text[DAMAGE_MAX];
+		(void)snprintf(text, sizeof text, "%s: %s", path, pcap_geterr(s->pcap));
+		note_damage(f, text);
 	}
 	return true;
+}
+
+/* From its beginning, where it is not already begun */
+static bool read_path(struct tc_feed *f, unsigned i, enum tc_feed_begin *begins)
+{
+	char error[TC_DRIVER_ERROR_MAX];
+	struct source own, *s = f->first.pcap != NULL ? &f->first : &own;
+	if (s == &own) {
+		(void)lseek(f->fds[i], 0, SEEK_SET); /* a regular file: it cannot fail */
+		if (source_open(f, i, s, error) < 0) {
+			note_damage(f, error);
+			return true;
+		}
+	}
+	bool go_on = read_source(f, f->cfg.paths[i], s, begins);
+	source_close(s);
+	return go_on;
 }
 
 static void *read_all(void *arg)
 {
 	struct tc_feed *f = arg;
-	char error[TC_DRIVER_ERROR_MAX];
 	bool go_on = true;
 	for (unsigned pass = 0; pass < f->cfg.passes && go_on; pass++) {
-		bool again = pass > 0;
+		enum tc_feed_begin begins = pass > 0 ? TC_FEED_BEGINS_PASS : TC_FEED_BEGINS_NOTHING;
 		for (unsigned i = 0; i < f->cfg.n_paths && go_on; i++) {
-			struct source next, *s = pass == 0 && i == 0 ? &f->first : &next;
-			if (s == &next && source_open(f, f->cfg.paths[i], s, error) < 0) {
-				/* it could be opened at the start */
-				if (f->damaged++ == 0) {
-					(void)snprintf(f->damage, sizeof f->damage, "%.*s",
-						       DAMAGE_MAX - 1, error);
-				}
-				continue;
+			if (i > 0 && begins == TC_FEED_BEGINS_NOTHING) {
+				begins = TC_FEED_BEGINS_FILE;
 			}
-			go_on = read_source(f, f->cfg.paths[i], s, &again);
-			source_close(s);
+			go_on = read_path(f, i, &begins);
 		}
 	}
 	atomic_store(&f->ended, true);
@@ -392,7 +396,8 @@ static void start(struct tc_feed *f)
 	}
 }
 
-enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame, bool *ret_again)
+enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame,
+				enum tc_feed_begin *ret_begins)
 {
 	bool ended = false;
 	if (find_empty(f, &ended)) {
@@ -410,7 +415,7 @@ enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame, b
 		.wire_len = head.wire_len,
 		.at = head.at,
 	};
-	*ret_again = head.again != 0;
+	*ret_begins = (enum tc_feed_begin)head.begins;
 	return TC_FEED_FRAME;
 }
 
@@ -442,33 +447,68 @@ unsigned tc_feed_damage(const struct tc_feed *f, const char **ret_text)
 	return f->damaged;
 }
 
+/* What is no regular file passes by once: standard input, a FIFO */
+static bool passes_by(const char *path)
+{
+	struct stat st;
+	return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
 static int check_config(const struct tc_feed_config *cfg, char *ret_error)
 {
 	if (cfg->n_paths == 0 || cfg->passes == 0) {
 		return tc_driver_say(ret_error, -EINVAL, "no file to read");
 	}
 	for (unsigned i = 0; i < cfg->n_paths; i++) {
-		if (strcmp(cfg->paths[i], "-") == 0 && (cfg->passes > 1 || cfg->n_paths > 1)) {
+		const char *path = cfg->paths[i];
+		if (!passes_by(path) || (cfg->passes == 1 && cfg->n_paths == 1)) {
+			continue;
+		}
+		if (strcmp(path, "-") == 0) {
 			return tc_driver_say(
 				ret_error, -EINVAL,
 				"standard input ('-') can be read only once, and alone");
 		}
+		return tc_driver_say(ret_error, -EINVAL,
+				     "'%s' is no regular file: it can be read only once, and alone",
+				     path);
 	}
 	return 0;
 }
 
-/* The first stays open, the others are only looked at */
-static int open_sources(struct tc_feed *f, char *ret_error)
+/* What a file would fail with at its first frame, it fails with at the start. A filter is tried, but not used: it might read on and on */
+static int look_at(struct tc_feed *f, unsigned i, char *ret_error)
 {
-	int r = source_open(f, f->cfg.paths[0], &f->first, ret_error);
-	for (unsigned i = 1; i < f->cfg.n_paths && r == 0; i++) {
-		struct source s;
-		r = source_open(f, f->cfg.paths[i], &s, ret_error);
-		if (r == 0) {
-			source_close(&s);
-		}
+	struct source s;
+	struct pcap_pkthdr *h;
+	const u_char *data;
+	int r = source_open_all(f, i, &s, ret_error);
+	if (r < 0) {
+		return r;
 	}
+	if (pcap_next_ex(s.pcap, &h, &data) == PCAP_ERROR) {
+		const char *why = pcap_geterr(s.pcap);
+		bool mixed = strstr(why, "type of the first interface") != NULL;
+		r = tc_driver_say(
+			ret_error, -EINVAL, "cannot read '%s': %s%s", f->cfg.paths[i], why,
+			mixed ? " (a file for each link type is needed: capture, or split, it so)" :
+				"");
+	} else if (f->filter != NULL) {
+		r = set_filter(s.pcap, f->filter, ret_error);
+	}
+	source_close(&s);
 	return r;
+}
+
+static int open_path(struct tc_feed *f, unsigned i, char *ret_error)
+{
+	const char *path = f->cfg.paths[i];
+	bool by = passes_by(path);
+	f->fds[i] = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (f->fds[i] < 0) {
+		return tc_driver_error(ret_error, -errno, "cannot open '%s'", path);
+	}
+	return by ? source_open(f, i, &f->first, ret_error) : look_at(f, i, ret_error);
 }
 
 static int set_up(struct tc_feed *f, const struct tc_feed_config *cfg, char *ret_error)
@@ -478,12 +518,20 @@ static int set_up(struct tc_feed *f, const struct tc_feed_config *cfg, char *ret
 	f->data_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->space_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->filter = cfg->filter != NULL ? strdup(cfg->filter) : NULL;
-	if (f->stop_fd < 0 || f->data_fd < 0 || f->space_fd < 0 ||
+	f->fds = malloc(cfg->n_paths * sizeof *f->fds);
+	if (f->fds == NULL || f->stop_fd < 0 || f->data_fd < 0 || f->space_fd < 0 ||
 	    (cfg->filter != NULL && f->filter == NULL)) {
 		return tc_driver_error(ret_error, errno != 0 ? -errno : -ENOMEM,
 				       "cannot prepare to read files");
 	}
-	return open_sources(f, ret_error);
+	for (unsigned i = 0; i < cfg->n_paths; i++) {
+		f->fds[i] = -1;
+	}
+	int r = 0;
+	for (unsigned i = 0; i < cfg->n_paths && r == 0; i++) {
+		r = open_path(f, i, ret_error);
+	}
+	return r;
 }
 
 int tc_feed_new(const struct tc_feed_config *cfg, struct tc_feed **ret, char *ret_error)
@@ -522,6 +570,12 @@ void tc_feed_free(struct tc_feed *f)
 			close(fds[i]);
 		}
 	}
+	for (unsigned i = 0; f->fds != NULL && i < f->cfg.n_paths; i++) {
+		if (f->fds[i] > STDIN_FILENO) {
+			close(f->fds[i]);
+		}
+	}
+	free(f->fds);
 	free(f->filter);
 	free(f);
 }

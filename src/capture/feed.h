@@ -9,7 +9,7 @@
  * as the queue is neither empty nor full.
  *
  * Files are read one after another, all of them as often as there are passes. A record that ends before its bytes do ends its file:
- * what was before it is good, and tc_feed_damage() says where it was.
+ * what was before it is good, and tc_feed_damage() says where it was. Where that is the first one nothing is good: tc_feed_new() fails.
  */
 #ifndef TC_CAPTURE_FEED_H
 #define TC_CAPTURE_FEED_H
@@ -20,7 +20,7 @@
  * struct tc_feed_config
  * @paths:  files, "-" for standard input; borrowed for the life of the feed
  * @filter: pcap text; NULL: all frames
- * @passes: how often all of it is read, at least 1; standard input can be read once
+ * @passes: how often all of it is read, at least 1; what is no regular file can be read once, and alone
  */
 struct tc_feed_config {
 	const char *const *paths;
@@ -41,12 +41,19 @@ enum tc_feed_state {
 	TC_FEED_END,   /* and there will be none */
 };
 
+/** enum tc_feed_begin - of what a frame is the first one */
+enum tc_feed_begin {
+	TC_FEED_BEGINS_NOTHING,
+	TC_FEED_BEGINS_FILE, /* of a further file of the same pass */
+	TC_FEED_BEGINS_PASS, /* of a further pass */
+};
+
 /**
  * tc_feed_peek() - the next frame, which stays where it is
- * @ret_frame: .at is the recorded time, wall clock; .data is valid until tc_feed_pop()
- * @ret_again: it is the first of a further pass
+ * @ret_frame: .at is the recorded time, wall clock, not negative; .data is valid until tc_feed_pop()
  */
-enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame, bool *ret_again);
+enum tc_feed_state tc_feed_peek(struct tc_feed *f, struct tc_frame *ret_frame,
+				enum tc_feed_begin *ret_begins);
 /** tc_feed_pop() - done with the frame that tc_feed_peek() gave */
 void tc_feed_pop(struct tc_feed *f);
 

@@ -16,6 +16,8 @@
 /* A further pass is further connections, not the same packets again: its sequence numbers are others. Odd, so that no pass has those of
  * another one before 2^32 of them. */
 #define PASS_SEQ 0x9e3779b1U
+/* A replay longer than 146 years has a broken stamp in its file */
+#define REPLAY_MAX (TC_TIME_NEVER / 2)
 
 /**
  * struct file
@@ -42,7 +44,7 @@ struct file {
 	bool given;
 	bool empty;
 	bool done;
-	bool damage_told;
+	bool end_told;
 	struct tc_frames frames;
 };
 
@@ -67,16 +69,16 @@ static void file_wait(struct tc_capture *c, struct tc_wait *ret_wait)
 }
 
 /* How long after the frame before it a frame of time @at was recorded */
-static tc_time gap_to(struct file *f, tc_time at, bool again)
+static tc_time gap_to(struct file *f, tc_time at, enum tc_feed_begin begins)
 {
 	tc_time gap = at - f->recorded;
-	if (again) {
+	if (begins == TC_FEED_BEGINS_PASS) {
 		f->recorded = at;
 		return 0;
 	}
 	if (gap < 0) {
 		f->frames.stats.time_steps++;
-		if (gap < -DISORDER_MAX) {
+		if (gap < -DISORDER_MAX || begins == TC_FEED_BEGINS_FILE) {
 			f->recorded = at;
 		}
 		return 0;
@@ -86,14 +88,15 @@ static tc_time gap_to(struct file *f, tc_time at, bool again)
 }
 
 /* When the frame is due; called once for each */
-static void schedule(struct file *f, tc_time at, bool again, tc_time now)
+static void schedule(struct file *f, tc_time at, enum tc_feed_begin begins, tc_time now)
 {
 	if (f->start == INT64_MIN) {
 		f->start = now;
 		f->recorded = at;
 	}
-	f->seq_base += again ? PASS_SEQ : 0;
-	f->position += gap_to(f, at, again);
+	f->seq_base += begins == TC_FEED_BEGINS_PASS ? PASS_SEQ : 0;
+	tc_time room = REPLAY_MAX / SPEED_ONE * tc_time_min(f->speed_permille, SPEED_ONE);
+	f->position += tc_time_min(gap_to(f, at, begins), room - f->position);
 	tc_time whole = f->position / f->speed_permille * SPEED_ONE;
 	tc_time rest = f->position % f->speed_permille * SPEED_ONE / f->speed_permille;
 	f->due = f->start + whole + rest;
@@ -115,8 +118,8 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 	}
 	for (;;) {
 		struct tc_frame frame;
-		bool again;
-		enum tc_feed_state state = tc_feed_peek(f->feed, &frame, &again);
+		enum tc_feed_begin begins;
+		enum tc_feed_state state = tc_feed_peek(f->feed, &frame, &begins);
 		f->frames.stats.wakeups += f->empty && state == TC_FEED_FRAME;
 		f->empty = state == TC_FEED_EMPTY;
 		f->done = state == TC_FEED_END;
@@ -124,7 +127,7 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 			return false;
 		}
 		if (!f->has_due) {
-			schedule(f, frame.at, again, now);
+			schedule(f, frame.at, begins, now);
 		}
 		if (f->due > now) {
 			return false;
@@ -140,19 +143,17 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 	}
 }
 
+/* At the end all that is missing is lost: no packet will come any more that could fill a gap */
 static bool file_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)
 {
 	struct file *f = of(c);
 	const char *text;
-	if (!f->done || f->damage_told) {
+	if (!f->done || f->end_told) {
 		return false;
 	}
-	f->damage_told = true;
+	f->end_told = true;
 	unsigned n = tc_feed_damage(f->feed, &text);
-	if (n == 0) {
-		return false;
-	}
-	f->frames.stats.kernel_drops += n;
+	f->frames.stats.drops[TC_DROP_SHORT] += n;
 	*ret_ev = (struct tc_event){ .kind = TC_EVENT_CAPTURE_LOSS, .at = now, .count = n };
 	return true;
 }

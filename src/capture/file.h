@@ -7,11 +7,12 @@
  *     due = start + (sum of gaps, each at most gap_limit) * 1000 / speed_permille
  *
  * A packet is never early, and its .at is the time at which it was due, however late it is read. Recorded times that go back stand
- * still: a little disorder between CPUs does not shift what follows; a clock that was set back by more than a second is followed. Both
- * are time_steps of the statistics.
+ * still: a little disorder between CPUs does not shift what follows; a clock that was set back by more than a second is followed, and
+ * so is that of a further file which begins before the end of the one before it. All of them are time_steps of the statistics.
  *
- * Of a file that ends in the middle of a record all before it is replayed, the loss is a kernel_drop and a TC_EVENT_CAPTURE_LOSS, and
- * tc_capture_file_damage() says it in words.
+ * Of a file that ends in the middle of a record all before it is replayed; that record is a TC_DROP_SHORT, and
+ * tc_capture_file_damage() says it in words. At the end there is a TC_EVENT_CAPTURE_LOSS in any case, with the number of such records:
+ * what is missing then is lost, nothing will come that fills a gap.
  */
 #ifndef TC_CAPTURE_FILE_H
 #define TC_CAPTURE_FILE_H
@@ -20,7 +21,8 @@
 
 /**
  * struct tc_capture_file_config
- * @paths:          files, read one after another; "-": standard input. Borrowed for the life of the driver
+ * @paths:          files, read one after another; "-": standard input. What is no regular file can be read only once, and alone.
+ *                  Borrowed for the life of the driver
  * @filter:         pcap text; NULL: all TCP packets, the maps choose. Borrowed for the call
  * @speed_permille: 1000 as recorded, 2000 twice as fast, 500 half as fast
  * @gap_limit:      recorded gaps longer than this are cut to it, before the speed; TC_TIME_NEVER: none

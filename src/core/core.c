@@ -19,7 +19,7 @@ void tc_core_config_default(struct tc_core_config *cfg)
 		.alias_port_first = 1024,
 		.alias_port_last = 32767, /* below the ports that clients choose by themselves */
 		.share_permyriad = 10000,
-		.overlap = 100 * TC_MS,
+		.overlap = TC_SEC,
 		.max_lag = 10 * TC_SEC,
 		.idle = TC_TIME_NEVER,
 		.keepalive = 10 * TC_SEC,
@@ -577,8 +577,21 @@ static struct tc_replica *next_ready(struct tc_core *c)
 	if (c->ready_head == TC_NIL) {
 		c->ready_tail = TC_NIL;
 	}
-	r->ready = false;
 	return r;
+}
+
+/* Pull a replica; true when it spoke. */
+static bool pull(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg, tc_time now)
+{
+	enum tc_pull pulled = tc_replica_next(c, r, ret_seg, now);
+	if (pulled == TC_PULL_GONE) {
+		return false;
+	}
+	r->ready = false;
+	if (pulled != TC_PULL_NOTHING) {
+		tc_replica_touch(c, r); /* behind the others: all speak in turn */
+	}
+	return pulled == TC_PULL_SEGMENT;
 }
 
 bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
@@ -595,7 +608,7 @@ bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
 		if (r == NULL) {
 			return false;
 		}
-		if (tc_replica_next(c, r, &ret_out->segment, now)) {
+		if (pull(c, r, &ret_out->segment, now)) {
 			ret_out->kind = TC_OUT_SEGMENT;
 			return true;
 		}

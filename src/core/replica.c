@@ -411,46 +411,46 @@ static void reopen(struct tc_core *c, struct tc_replica *r, tc_time now)
 	r->reopening = false;
 	r->waiting = true;
 	c->ledger.reopened++;
-	tc_replica_touch(c, r);
 }
 
-/* Set .end when it is over. @ret_next: when to look again */
-static void check_end(struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
+/* Set .end when it is over. @ret_next: when to look again. Return: true when it begins anew */
+static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
 		      tc_time now, tc_time *ret_next)
 {
 	*ret_next = TC_TIME_NEVER;
 	if (r->end != TC_END_NONE) {
-		return;
+		return false;
 	}
 	if (!r->waiting && (r->ep.state == TC_TCP_TIME_WAIT || r->ep.state == TC_TCP_CLOSED)) {
 		if (r->reopening) {
 			reopen(c, r, now);
-		} else {
-			r->end = TC_END_CLOSED;
+			return true;
 		}
-		return;
+		r->end = TC_END_CLOSED;
+		return false;
 	}
 	if (s->has_rst && all_said(s, r) && !tc_stream_has_gap(&s->stream)) {
 		reset(r, TC_END_CLIENT_RST);
-		return;
+		return false;
 	}
 	if (tc_stamp_is_set(r->drain_since) && !waits_its_turn(r)) {
 		*ret_next = drained_at(c, s, r, now);
 		if (now >= *ret_next || r->waiting) {
 			reset(r, (enum tc_end)r->drain_end);
 		}
-		return;
+		return false;
 	}
 	enum tc_end end = overdue(c, s, r, now, ret_next);
 	if (end == TC_END_NONE) {
-		return;
+		return false;
 	}
 	if (end == TC_END_LAG && c->cfg.overlap > 0) {
 		tc_replica_drain(c, r, end, now);
 		*ret_next = drained_at(c, s, r, now);
-		return;
+		return false;
 	}
 	reset(r, end);
+	return false;
 }
 
 /* --- speaking --- */
@@ -575,8 +575,8 @@ static bool is_held_back(struct tc_replica *r, tc_time now)
 	return tc_stamp_is_set(r->hold_until) && r->end == TC_END_NONE;
 }
 
-bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
-		     tc_time now)
+enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
+			     tc_time now)
 {
 	struct tc_session *s = tc_session_at(c, r->session);
 	tc_time end_at;
@@ -586,31 +586,31 @@ bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment 
 	}
 	if (is_held_back(r, now)) {
 		tc_wheel_arm(&c->wheel, tc_replica_index(c, r), tc_stamp_next(r->hold_until, now));
-		return false;
+		return TC_PULL_NOTHING;
 	}
 	struct tc_supply sup = { .limit = r->ep.snd_nxt };
 	if (!r->waiting && r->end == TC_END_NONE && tc_endpoint_is_open(&r->ep)) {
 		supply(c, s, r, now, &sup, &turn_at);
 	}
-	check_end(
-		c, s, r, now,
-		&end_at); /* after the turns: the last one to begin may be a reset without bytes */
+	/* after the turns: the last one to begin may be a reset without bytes */
+	if (check_end(c, s, r, now, &end_at)) {
+		return TC_PULL_AGAIN;
+	}
 	if (!r->waiting) {
 		tc_endpoint_set_mss(&r->ep, c->targets[tc_replica_target(c, r)].mss);
 		bool last_words = r->ep.rst_due || (r->end == TC_END_CLOSED && r->ep.ack_due);
 		if ((r->end == TC_END_NONE || last_words) && speak(c, s, r, &sup, now, ret_seg)) {
-			tc_replica_touch(c, r);
-			return true;
+			return TC_PULL_SEGMENT;
 		}
 	}
 	if (r->end != TC_END_NONE) {
 		finish(c, r, now);
-		return false;
+		return TC_PULL_GONE;
 	}
 	tc_time at = tc_time_min(tc_time_min(end_at, turn_at),
 				 r->waiting ? TC_TIME_NEVER : tc_endpoint_deadline(&r->ep, now));
 	tc_wheel_arm(&c->wheel, tc_replica_index(c, r), at);
-	return false;
+	return TC_PULL_NOTHING;
 }
 
 /*

@@ -235,9 +235,18 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 void tc_replica_touch(struct tc_core *c, struct tc_replica *r);
 /** tc_replica_drain() - end it for @end once it has had time to say what it can */
 void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, tc_time now);
-/** tc_replica_next() - pulled from the ready queue: a segment, or false when it has nothing to say now (and may be gone) */
-bool tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
-		     tc_time now);
+enum tc_pull {
+	TC_PULL_NOTHING, /* it has nothing to say now, and its deadline is armed */
+	TC_PULL_SEGMENT, /* it spoke, and may have more */
+	TC_PULL_AGAIN,	 /* it has changed: look again */
+	TC_PULL_GONE,	 /* it has ended and was freed */
+};
+/**
+ * tc_replica_next() - pulled from the ready queue
+ * .ready stays set for the call, so that whatever touches it meanwhile does not queue it: it may be freed.
+ */
+enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_segment *ret_seg,
+			     tc_time now);
 enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 				  const struct tc_answer *ans, tc_time now);
 void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now);

@@ -11,6 +11,7 @@
 #include "capture/ring.h"
 #include "cli/daemon.h"
 #include "engine/watch.h"
+#include "intercept/checks.h"
 #include "intercept/targets.h"
 #include "port/error.h"
 
@@ -26,6 +27,8 @@
 #define EVENTS_MAX 1024
 #define TICK (1 * TC_SEC)
 #define FOLLOW_EVERY (1 * TC_SEC)
+/* From the first tcpcopy on: enough for an answer of a target that is busy */
+#define SILENCE (5 * TC_SEC)
 #define SLOTS_MAX (1 + TC_RELAY_PEERS + TC_SERVER_STRANGERS)
 
 enum { ON_TERM, ON_INT, ON_USR1, ON_HUP, SIGNALS };
@@ -62,6 +65,8 @@ struct tc_intercept {
 	unsigned waiting;  /* peers that are to be welcomed when there is one; a set */
 	uint64_t kernel_drops_told;
 	uint32_t devices_down_told;
+	bool heard;	    /* a tcpcopy has come */
+	tc_time silence_at; /* look then whether anything was captured since */
 
 	uint64_t turns;
 	uint64_t passed;
@@ -201,6 +206,10 @@ static void on_hello(struct tc_intercept *w, const struct tc_server_event *ev, t
 	}
 	w->conn_of[peer] = ev->conn;
 	w->peer_of[ev->conn] = peer;
+	if (!w->heard) {
+		w->heard = true;
+		w->silence_at = now + SILENCE;
+	}
 	tc_targets_set(&w->targets, peer, &ev->hello);
 	w->waiting |= 1u << peer;
 	welcome_waiting(w, now);
@@ -311,8 +320,21 @@ static void tell_losses(struct tc_intercept *w, const struct tc_capture_stats *s
 	}
 	if (s->devices_down != w->devices_down_told) {
 		TC_LOG_LIMITED(w->log, now, TC_LOG_WARNING,
-			       "devices that are down are waited for down=%u", s->devices_down);
+			       "devices that are down are waited for: ip link set DEV up down=%u",
+			       s->devices_down);
 		w->devices_down_told = s->devices_down;
+	}
+}
+
+/* Said once: a target may also be silent because nobody asks it. */
+static void tell_silence(struct tc_intercept *w, const struct tc_capture_stats *s, tc_time now)
+{
+	if (now < w->silence_at) {
+		return;
+	}
+	w->silence_at = TC_TIME_NEVER;
+	if (s->pkts == 0 && s->devices_down == 0 && is_any_here(w)) {
+		tc_check_silence(w->set, w->filter, w->log);
 	}
 }
 
@@ -323,6 +345,7 @@ static void on_tick(struct tc_intercept *w, tc_time now)
 	tc_relay_on_deadline(w->relay, now);
 	w->capture->ops->stats(w->capture, &s);
 	tell_losses(w, &s, now);
+	tell_silence(w, &s, now);
 	welcome_waiting(w, now);
 	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
 		if (w->conn_of[p] == 0) {
@@ -430,18 +453,6 @@ void tc_intercept_summary(struct tc_intercept *w, struct tc_summary *ret)
 
 /* ---- start and end ---- */
 
-/* Does this host send on what is not for it? Then the answers that it is sent go on to the clients. */
-static bool forwards(const char *path)
-{
-	char c = '0';
-	FILE *f = fopen(path, "re");
-	if (f != NULL) {
-		c = (char)fgetc(f);
-		fclose(f);
-	}
-	return c == '1';
-}
-
 void tc_intercept_hello(struct tc_intercept *w)
 {
 	char at[TC_SOCKET_TEXT_MAX] = "all addresses";
@@ -459,17 +470,7 @@ void tc_intercept_hello(struct tc_intercept *w)
 		       "without a key whoever reaches this port may connect: make one with tcpcopy "
 		       "genkey FILE, and give --key FILE to both programs");
 	}
-	if (forwards("/proc/sys/net/ipv4/ip_forward")) {
-		tc_log(w->log, TC_LOG_WARNING,
-		       "this host forwards packets, so the target's answers would reach the "
-		       "clients: "
-		       "sysctl -w net.ipv4.ip_forward=0");
-	}
-	if (forwards("/proc/sys/net/ipv6/conf/all/forwarding")) {
-		tc_log(w->log, TC_LOG_WARNING,
-		       "this host forwards IPv6 packets, so the target's answers would reach the "
-		       "clients: sysctl -w net.ipv6.conf.all.forwarding=0");
-	}
+	tc_check_forwarding(w->set, w->log);
 }
 
 static int open_loop(struct tc_intercept *w, char *error)
@@ -551,6 +552,7 @@ int tc_intercept_new(const struct tc_intercept_settings *set, struct tc_log *log
 	w->log = log;
 	w->log_path = log_path;
 	w->begin = w->tick_at = clock_now(w);
+	w->silence_at = TC_TIME_NEVER;
 	tc_watch_init(&w->capture_watch);
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		tc_watch_init(&w->watches[i]);

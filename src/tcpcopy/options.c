@@ -106,9 +106,9 @@ const struct tc_option tc_run_options[] = {
 	  .max = 86400 * TC_SEC, .scale = TC_SEC, .initial = 10 * TC_SEC,
 	  .help = "end sessions that are so far behind; default 10" },
 	{ "overlap", 0, TC_OPTION_DURATION, AT(overlap_ns), .arg = "MS", .min = 0,
-	  .max = 10 * TC_SEC, .scale = TC_MS, .initial = 100 * TC_MS,
+	  .max = 10 * TC_SEC, .scale = TC_MS, .initial = TC_SEC,
 	  .help = "what an old connection gets to finish when its port is used again; default "
-		  "100" },
+		  "1000" },
 	{ "on-hole", 0, TC_OPTION_WORD, AT(on_hole), .words = holes, .initial = TC_HOLE_END,
 	  .help = "when the capture has lost bytes: end the session (default), or resume it on a "
 		  "new connection" },

@@ -17,6 +17,7 @@ import contextlib
 import os
 import socket
 import statistics
+import struct
 import sys
 import threading
 import time
@@ -36,6 +37,9 @@ TARGET_PORT = 8080
 CONGESTION = b"cubic"
 # so much longer than the kernel's client ours may take
 RATIO = 1.3
+CONNECTIONS = 50
+ETH_P_ALL, SO_TIMESTAMPNS = 3, 35
+SYN, ACK = 0x02, 0x10
 
 Lane = collections.namedtuple("Lane", "number wire target port")
 
@@ -79,6 +83,62 @@ def give_priority(process):
     """The kernel's TCP waits for no process; here ours does not either, so that TCPs are compared and not schedulers."""
     for task in os.listdir(f"/proc/{process.pid}/task"):
         os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+
+
+class Greeter(threading.Thread):
+    """A server of short connections: takes a line, gives one, and closes after the client."""
+
+    def __init__(self, host, port):
+        super().__init__(daemon=True)
+        self.listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host.ip, port))
+        self.listener.listen(CONNECTIONS)
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError), self.listener:
+            while True:
+                connection, _ = self.listener.accept()
+                with connection:
+                    while line := connection.recv(100):
+                        connection.sendall(line)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join()
+
+
+class Handshakes:
+    """What a server sees of handshakes: milliseconds between its SYN-ACK and the ACK, by the kernel's stamps on its device."""
+
+    def __init__(self, host, port):
+        self.port = port
+        self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        self.socket.bind(("eth0", ETH_P_ALL))
+        self.socket.setblocking(False)
+
+    def packets(self):
+        """(source port, destination port, flags, ns) of each TCP packet until now."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame, controls, _, _ = self.socket.recvmsg(2048, 64)
+                if frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_TCP:
+                    at = 14 + (frame[14] & 15) * 4
+                    seconds, ns = struct.unpack("qq", controls[0][2])
+                    yield (*struct.unpack_from("!HH", frame, at), frame[at + 13], seconds * 10**9 + ns)
+
+    def result(self):
+        asked, took = {}, []
+        for source, destination, flags, ns in self.packets():
+            if source == self.port and flags & SYN:
+                asked[destination] = ns
+            elif destination == self.port and flags & ACK and source in asked:
+                took.append((ns - asked.pop(source)) / 1e6)
+        self.socket.close()
+        return took
 
 
 class Net:
@@ -197,3 +257,36 @@ def test_an_upload_over_a_lossy_wire_takes_hardly_longer_than_the_kernels_own():
 
 def test_an_upload_over_a_clean_wire_takes_hardly_longer_than_the_kernels_own():
     compare({"rate": 20, "delay": "20ms", "queue": "32k"})
+
+
+def handshakes(lab, delay, rtt):
+    """Milliseconds of each handshake of copied connections, with a way of so long a delay and -R."""
+    net = Net(lab, wires=1)
+    lane = net.lanes[0]
+    servers = [Greeter(net.online, lane.port), Greeter(lane.target, TARGET_PORT)]
+    with net.wires({"delay": delay}):
+        pair = net.pair("-R", rtt)
+        watch = Handshakes(lane.target, TARGET_PORT)
+        for _ in range(CONNECTIONS):
+            with net.client.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+                s.connect((net.online.ip, lane.port))
+                s.sendall(b"hello\n")
+                assert s.recv(100) == b"hello\n"
+            time.sleep(0.01)
+        time.sleep(1)
+        took = watch.result()
+        summary = pair.stop()
+    for server in servers:
+        server.stop()
+    print(f"-R {rtt}, a way of {delay}: median {statistics.median(took):.2f} ms, {min(took):.2f} to {max(took):.2f}")
+    assert len(took) == CONNECTIONS
+    assert summary["fidelity_percent"] == 100
+    return took
+
+
+def test_a_distance_is_imitated_within_two_milliseconds_whatever_the_real_one():
+    for delay, rtt in (("0ms", "20"), ("0ms", "80"), ("5ms", "40")):
+        with Lab(print) as lab:
+            took = handshakes(lab, delay, rtt)
+            # the wire and the capture add to it, nothing makes it shorter
+            assert int(rtt) - 0.5 <= statistics.median(took) <= int(rtt) + 2

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START (100 * TC_SEC)
@@ -296,6 +297,34 @@ static void several_files_are_one_recording(void **state)
 	close_file(&b);
 }
 
+static void a_further_file_that_begins_earlier_keeps_its_own_times(void **state)
+{
+	(void)state;
+	struct file a = open_file(MAGIC_US, DLT_RAW_IP), b = open_file(MAGIC_US, DLT_RAW_IP);
+	put_packet(a.f, 1, 0, 0, 10, 80);
+	put_packet(a.f, 2, 0, 500000, 10, 80);
+	put_packet(b.f, 3, 0, 200000, 10, 80);
+	put_packet(b.f, 4, 0, 300000, 10, 80);
+	fflush(a.f);
+	fflush(b.f);
+	const char *paths[] = { a.path, b.path };
+	struct tc_capture_file_config cfg = config(paths, 2);
+	struct tc_capture *c = open_capture(&cfg);
+	expect(c, 1, 0);
+	expect(c, 2, 500 * TC_MS);
+	struct tc_packet pkt;
+	assert_true(next_at(c, START + 500 * TC_MS, &pkt));
+	assert_int_equal(pkt.tcp.seq.v, 3);
+	expect(c, 4, 600 * TC_MS);
+	expect_end(c);
+	struct tc_capture_stats s;
+	c->ops->stats(c, &s);
+	assert_int_equal(s.time_steps, 1);
+	c->ops->free(c);
+	close_file(&a);
+	close_file(&b);
+}
+
 static void times_that_go_back_stand_still(void **state)
 {
 	(void)state;
@@ -366,7 +395,33 @@ static void a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so(void **
 	assert_non_null(strstr(tc_capture_file_damage(c), "truncated"));
 	struct tc_capture_stats s;
 	c->ops->stats(c, &s);
-	assert_int_equal(s.kernel_drops, 1);
+	assert_int_equal(s.kernel_drops, 0);
+	assert_int_equal(s.drops[TC_DROP_SHORT], 1);
+	c->ops->free(c);
+	close_file(&t);
+}
+
+static void at_the_end_what_is_missing_is_lost(void **state)
+{
+	(void)state;
+	struct file t = four_packets();
+	const char *path = t.path;
+	struct tc_capture_file_config cfg = config(&path, 1);
+	struct tc_capture *c = open_capture(&cfg);
+	struct tc_packet pkt;
+	struct tc_event ev;
+	assert_true(next_at(c, START, &pkt));
+	assert_false(c->ops->next_event(c, START, &ev));
+	for (int i = 0; i < 3; i++) {
+		assert_true(next_at(c, START + 10 * TC_SEC, &pkt));
+	}
+	expect_end(c);
+	assert_true(c->ops->next_event(c, START + 10 * TC_SEC, &ev));
+	assert_int_equal(ev.kind, TC_EVENT_CAPTURE_LOSS);
+	assert_int_equal(ev.count, 0);
+	assert_int_equal(ev.at, START + 10 * TC_SEC);
+	assert_false(c->ops->next_event(c, START + 10 * TC_SEC, &ev));
+	assert_null(tc_capture_file_damage(c));
 	c->ops->free(c);
 	close_file(&t);
 }
@@ -420,28 +475,80 @@ static void a_filter_chooses_packets(void **state)
 	close_file(&t);
 }
 
+/* The beginning of a pcapng file: a section, and an interface of each link type; nanoseconds (if_tsresol 9) */
+static struct file open_pcapng(const uint32_t *dlts, unsigned n_dlts)
+{
+	struct file t = open_file(0, 0);
+	const uint32_t section[] = { 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28 };
+	assert_int_equal(fwrite(section, sizeof section, 1, t.f), 1);
+	for (unsigned i = 0; i < n_dlts; i++) {
+		const uint32_t interface[] = { 1, 32, dlts[i], 262144, 9 | 1u << 16, 9, 0, 32 };
+		assert_int_equal(fwrite(interface, sizeof interface, 1, t.f), 1);
+	}
+	return t;
+}
+
+static void put_block(FILE *f, uint32_t seq, uint64_t ns)
+{
+	uint8_t buf[256] = { 0 };
+	uint32_t n = (uint32_t)build(seq, 4, 80, buf);
+	uint32_t padded = (n + 3) & ~3u;
+	const uint32_t packet[] = { 6, 32 + padded, 0, (uint32_t)(ns >> 32), (uint32_t)ns, n, n };
+	assert_int_equal(fwrite(packet, sizeof packet, 1, f), 1);
+	assert_int_equal(fwrite(buf, padded, 1, f), 1);
+	put32(f, 32 + padded);
+}
+
 static void pcapng_is_read_too(void **state)
 {
 	(void)state;
-	struct file t = open_file(0, 0);
-	const uint32_t section[] = { 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28 };
-	/* with if_tsresol 9: nanoseconds */
-	const uint32_t interface[] = { 1, 32, DLT_RAW_IP, 262144, 9 | 1u << 16, 9, 0, 32 };
-	uint8_t buf[256];
-	uint32_t n = (uint32_t)build(9, 4, 80, buf);
-	uint32_t padded = (n + 3) & ~3u;
-	uint64_t ns = (uint64_t)RECORDED * 1000000000;
-	const uint32_t packet[] = { 6, 32 + padded, 0, (uint32_t)(ns >> 32), (uint32_t)ns, n, n };
-	assert_int_equal(fwrite(section, sizeof section, 1, t.f), 1);
-	assert_int_equal(fwrite(interface, sizeof interface, 1, t.f), 1);
-	assert_int_equal(fwrite(packet, sizeof packet, 1, t.f), 1);
-	assert_int_equal(fwrite(buf, padded, 1, t.f), 1);
-	put32(t.f, 32 + padded);
+	const uint32_t dlt = DLT_RAW_IP;
+	struct file t = open_pcapng(&dlt, 1);
+	put_block(t.f, 9, RECORDED * UINT64_C(1000000000));
+	put_block(t.f, 10, RECORDED * UINT64_C(1000000000) + 7);
 	fflush(t.f);
 	const char *path = t.path;
 	struct tc_capture_file_config cfg = config(&path, 1);
 	struct tc_capture *c = open_capture(&cfg);
 	expect(c, 9, 0);
+	expect(c, 10, 7);
+	expect_end(c);
+	c->ops->free(c);
+	close_file(&t);
+}
+
+static void a_stamp_beyond_all_clocks_is_far_away_and_no_more(void **state)
+{
+	(void)state;
+	const uint32_t dlt = DLT_RAW_IP;
+	struct file t = open_pcapng(&dlt, 1);
+	put_block(t.f, 1, RECORDED * UINT64_C(1000000000));
+	put_block(t.f, 2, UINT64_MAX);
+	put_block(t.f, 3, RECORDED * UINT64_C(1000000000));
+	put_block(t.f, 4, UINT64_MAX);
+	fflush(t.f);
+	const char *path = t.path;
+	struct tc_capture_file_config cfg = config(&path, 1);
+	cfg.speed_permille = 1;
+	struct tc_capture *c = open_capture(&cfg);
+	expect(c, 1, 0);
+	struct tc_packet pkt;
+	assert_false(next_at(c, START + 1000000 * TC_SEC, &pkt));
+	for (uint32_t seq = 2; seq <= 4; seq++) {
+		assert_true(next_at(c, TC_TIME_NEVER - 1, &pkt));
+		assert_int_equal(pkt.tcp.seq.v, seq);
+		assert_true(pkt.at > START && pkt.at < TC_TIME_NEVER - 1);
+	}
+	c->ops->free(c);
+
+	/* with a limit on gaps it costs no more than that */
+	cfg.speed_permille = 1000;
+	cfg.gap_limit = TC_SEC;
+	c = open_capture(&cfg);
+	expect(c, 1, 0);
+	expect(c, 2, TC_SEC);
+	assert_true(next_at(c, START + TC_SEC, &pkt));
+	expect(c, 4, 2 * TC_SEC);
 	expect_end(c);
 	c->ops->free(c);
 	close_file(&t);
@@ -464,6 +571,13 @@ static void what_cannot_be_read_is_refused_at_the_start_in_words(void **state)
 	struct file good = four_packets();
 	struct file wifi = open_file(MAGIC_US, DLT_WIFI);
 	struct file gz = open_file(0, 0), text = open_file(0, 0), empty = open_file(0, 0);
+	struct file cut = open_file(MAGIC_US, DLT_RAW_IP);
+	struct file mixed = open_pcapng((const uint32_t[]){ DLT_ETHERNET, DLT_RAW_IP }, 2);
+	put_packet(cut.f, 1, 0, 0, 10, 80);
+	assert_int_equal(fflush(cut.f), 0);
+	assert_int_equal(ftruncate(fileno(cut.f), ftell(cut.f) - 1), 0);
+	put_block(mixed.f, 1, 0);
+	fflush(mixed.f);
 	fputs("\x1f\x8b\x08 compressed", gz.f);
 	fputs("these are words and no packets", text.f);
 	fflush(wifi.f);
@@ -479,6 +593,8 @@ static void what_cannot_be_read_is_refused_at_the_start_in_words(void **state)
 		{ gz.path, -EINVAL, "it is compressed: unpack it, or pipe zcat into '-'" },
 		{ text.path, -EINVAL, "cannot read '" },
 		{ empty.path, -EINVAL, "cannot read '" },
+		{ cut.path, -EINVAL, "truncated" }, /* before its first packet is whole */
+		{ mixed.path, -EINVAL, "a file for each link type is needed" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const char *paths[] = { good.path, cases[i].path };
@@ -496,6 +612,8 @@ static void what_cannot_be_read_is_refused_at_the_start_in_words(void **state)
 	close_file(&gz);
 	close_file(&text);
 	close_file(&empty);
+	close_file(&cut);
+	close_file(&mixed);
 }
 
 /* Standard input from a pipe; returns the end to write to */
@@ -567,6 +685,40 @@ static void the_end_of_a_pipe_is_the_end(void **state)
 	expect_refused(&cfg, -EINVAL, "standard input ('-') can be read only once");
 }
 
+static void what_is_no_regular_file_is_read_once_and_alone(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/tc-fifo-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	struct file good = four_packets();
+	const char *paths[] = { path, good.path };
+	struct tc_capture_file_config cfg = config(paths, 2);
+	expect_refused(&cfg, -EINVAL, "is no regular file: it can be read only once, and alone");
+	cfg = config(paths, 1);
+	cfg.passes = 2;
+	expect_refused(&cfg, -EINVAL, "is no regular file: it can be read only once, and alone");
+
+	int both = open(path, O_RDWR | O_CLOEXEC); /* so that neither side waits for the other */
+	assert_true(both >= 0);
+	FILE *f = fdopen(both, "w");
+	assert_non_null(f);
+	put_head(f, MAGIC_US, DLT_RAW_IP);
+	put_packet(f, 1, 0, 0, 10, 80);
+	fflush(f);
+	cfg.passes = 1;
+	struct tc_capture *c = open_capture(&cfg);
+	expect(c, 1, 0);
+	fclose(f);
+	expect_end(c);
+	c->ops->free(c);
+	unlink(path);
+	close_file(&good);
+}
+
 /* More than the queue holds: the thread waits for room, and the ring wraps several times */
 static void a_large_file_comes_through_whole(void **state)
 {
@@ -611,15 +763,19 @@ int main(void)
 		cmocka_unit_test(a_gap_is_cut_to_its_limit),
 		cmocka_unit_test(a_further_pass_begins_where_the_last_one_ended),
 		cmocka_unit_test(several_files_are_one_recording),
+		cmocka_unit_test(a_further_file_that_begins_earlier_keeps_its_own_times),
 		cmocka_unit_test(times_that_go_back_stand_still),
 		cmocka_unit_test(a_clock_that_was_set_back_is_followed),
 		cmocka_unit_test(a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so),
+		cmocka_unit_test(at_the_end_what_is_missing_is_lost),
 		cmocka_unit_test(what_is_no_tcp_is_counted_and_passed_over),
 		cmocka_unit_test(a_filter_chooses_packets),
 		cmocka_unit_test(pcapng_is_read_too),
+		cmocka_unit_test(a_stamp_beyond_all_clocks_is_far_away_and_no_more),
 		cmocka_unit_test(what_cannot_be_read_is_refused_at_the_start_in_words),
 		cmocka_unit_test(a_slow_pipe_never_blocks_the_reader),
 		cmocka_unit_test(the_end_of_a_pipe_is_the_end),
+		cmocka_unit_test(what_is_no_regular_file_is_read_once_and_alone),
 		cmocka_unit_test(a_large_file_comes_through_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
