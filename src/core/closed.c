@@ -11,6 +11,9 @@
 struct tc_closed *tc_closeds_find(const struct tc_closeds *c, const struct tc_ip *client,
 				  uint16_t client_port, uint16_t target, uint32_t hash)
 {
+	if (c->n == 0) {
+		return NULL; /* a table that was never used has no pages yet, and reading would give it some */
+	}
 	for (uint32_t pos = tc_table_find(&c->table, hash); pos != TC_NIL;
 	     pos = tc_table_again(&c->table, hash, pos)) {
 		struct tc_closed *r = &c->ring[tc_table_index(&c->table, pos)];
@@ -22,7 +25,7 @@ struct tc_closed *tc_closeds_find(const struct tc_closeds *c, const struct tc_ip
 	return NULL;
 }
 
-void tc_closeds_remove(struct tc_closeds *c, struct tc_closed *closed)
+static void remove_closed(struct tc_closeds *c, struct tc_closed *closed)
 {
 	tc_table_remove(&c->table, closed->hash, (uint32_t)(closed - c->ring));
 	closed->live = false;
@@ -39,7 +42,7 @@ static void make_room(struct tc_closeds *c, uint32_t tick)
 		}
 		if (oldest->live) {
 			c->forgotten += !expired;
-			tc_closeds_remove(c, oldest);
+			remove_closed(c, oldest);
 		}
 		c->first = c->first + 1 == c->capacity ? 0 : c->first + 1;
 		c->n--;
@@ -51,7 +54,7 @@ void tc_closeds_add(struct tc_closeds *c, const struct tc_closed *closed, tc_tim
 	struct tc_closed *old = tc_closeds_find(c, &closed->client, closed->client_port,
 						closed->target, closed->hash);
 	if (old != NULL) {
-		tc_closeds_remove(c, old);
+		remove_closed(c, old);
 	}
 	make_room(c, (uint32_t)(now / TC_CLOSED_TICK));
 	uint32_t i = (uint32_t)(((uint64_t)c->first + c->n) % c->capacity);

@@ -50,7 +50,7 @@ struct tc_closeds {
 struct tc_closed *tc_closeds_find(const struct tc_closeds *c, const struct tc_ip *client,
 				  uint16_t client_port, uint16_t target, uint32_t hash);
 
-/** tc_closeds_add() - remember @closed until now + TC_CLOSED_LIFE; the oldest goes when the ring is full. Replaces an older record */
+/** tc_closeds_add() - remember @closed until now + TC_CLOSED_LIFE; the oldest goes when the ring is full. Replaces an older record of the tuple */
 void tc_closeds_add(struct tc_closeds *c, const struct tc_closed *closed, tc_time now);
 
 /** tc_closed_is_old() - is TIME-WAIT over */
@@ -58,7 +58,5 @@ static inline bool tc_closed_is_old(const struct tc_closed *closed, tc_time now)
 {
 	return (int32_t)((uint32_t)(now / TC_CLOSED_TICK) - closed->until) >= 0;
 }
-
-void tc_closeds_remove(struct tc_closeds *c, struct tc_closed *closed);
 
 #endif

@@ -175,8 +175,8 @@ void tc_replica_drain(struct tc_core *c, struct tc_replica *r, enum tc_end end, 
 	if (!tc_stamp_is_set(r->drain_since)) {
 		r->drain_since = tc_stamp_of(now);
 		r->drain_end = (uint8_t)end;
+		tc_replica_touch(c, r);
 	}
-	tc_replica_touch(c, r);
 }
 
 /* --- beginning --- */
@@ -200,9 +200,6 @@ static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct 
 		.has_ts_floor = before != NULL,
 		.ts_floor = before != NULL ? before->tsval : 0,
 	};
-	if (before != NULL) {
-		tc_closeds_remove(&c->closeds, before);
-	}
 	tc_endpoint_init(&r->ep, &open, now);
 	r->waiting = false;
 	if (tc_stamp_is_set(r->drain_since)) {
@@ -444,7 +441,7 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 	if (end == TC_END_NONE) {
 		return false;
 	}
-	if (end == TC_END_LAG && c->cfg.overlap > 0) {
+	if (end == TC_END_LAG && !r->waiting && c->cfg.overlap > 0) {
 		tc_replica_drain(c, r, end, now);
 		*ret_next = drained_at(c, s, r, now);
 		return false;
