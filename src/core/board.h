@@ -14,6 +14,8 @@
 #define TC_BOARD_RANGES 63
 
 struct tc_board {
+	tc_seq rxt_nxt; /* snd_nxt when the byte at snd_una was last sent again, or when snd_una came to it */
+	bool again_due; /* what was sent again at snd_una is lost too */
 	uint32_t n;
 	uint32_t bytes; /* in all ranges */
 	struct tc_sack range[TC_BOARD_RANGES];

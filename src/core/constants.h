@@ -24,6 +24,11 @@
 /* Our receive window is a promise that costs nothing: payload never comes here. 65535 << 7 is 8 MB, enough for 10 Gbit/s over 6 ms. */
 #define TC_RCV_WIN_SHIFT 7
 #define TC_RCV_WIN_MAX 65535
+/* Pacing in percent of a window a round trip, as Linux does (tcp_pacing_ss_ratio, tcp_pacing_ca_ratio; there 120 in avoidance) */
+#define TC_PACING_SLOW_START 200U
+#define TC_PACING_AVOIDANCE 125U
+/* ... and what its rate sends in such a time may go at once: reports come in batches */
+#define TC_PACING_BATCH TC_MS
 /* Upper bound of the congestion window: nothing larger than the largest window that a target can offer makes sense */
 #define TC_CWND_MAX (1U << 30)
 /* RFC 9293 3.7.1, RFC 8200 8.3: what a peer that names no MSS can take */

@@ -124,7 +124,7 @@ struct tc_out_session {
 	struct tc_tuple online; /* the client's connection */
 	struct tc_tuple target; /* the replica's */
 	enum tc_end end;	/* TC_END_NONE: opened */
-	uint32_t turns;
+	uint32_t turns;		/* 65535: as many or more */
 	uint64_t delivered;
 	uint64_t lost;
 };

@@ -151,8 +151,7 @@ static bool note_sack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 			if (b == NULL) {
 				return fresh; /* no board left: as without SACK */
 			}
-			b->n = 0;
-			b->bytes = 0;
+			*b = (struct tc_board){ .rxt_nxt = ep->snd_nxt };
 		}
 		fresh |= tc_board_add(b, s);
 	}

@@ -65,6 +65,7 @@ struct tc_endpoint {
 	tc_stamp rtx_at;   /* retransmission or window probe */
 	tc_stamp rtt_at;   /* when the segment that is timed was sent */
 	tc_stamp owing_at; /* since when the target owes progress */
+	tc_stamp pace_at;  /* when what was sent would have left, had it been spread evenly */
 	tc_stamp sent_at;  /* last new byte, or the handshake */
 	uint16_t cut;	   /* payload bytes of a full segment */
 	uint16_t syn_win;  /* window of the SYN: half of the mark */
@@ -78,6 +79,7 @@ struct tc_endpoint {
 	bool rst_due : 1;
 	bool half_open : 1; /* of these: in SYN-SENT, against a leftover on the tuple */
 	bool probe_due : 1;
+	bool paced : 1;	    /* more may be sent, but not yet */
 	bool force_rxt : 1; /* the first retransmission after a loss goes out whatever cwnd says */
 	bool cwnd_limited : 1; /* the congestion window, and nothing else, held the last new segment back */
 	bool in_recovery : 1; /* fast recovery */
@@ -140,10 +142,8 @@ enum tc_drop tc_endpoint_on_answer(struct tc_endpoint *ep, struct tc_endpoint_en
 				   const struct tc_answer *ans, tc_time now,
 				   struct tc_news *ret_news);
 void tc_endpoint_on_deadline(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now);
-static inline tc_time tc_endpoint_deadline(const struct tc_endpoint *ep, tc_time now)
-{
-	return tc_stamp_next(ep->rtx_at, now);
-}
+/** tc_endpoint_deadline() - retransmission, window probe, or the next segments of a window that is spread out */
+tc_time tc_endpoint_deadline(const struct tc_endpoint *ep, tc_time now);
 
 /** tc_endpoint_plan() - the next thing to send, or TC_PLAN_NONE; may arm the probe of a closed window */
 void tc_endpoint_plan(struct tc_endpoint *ep, struct tc_endpoint_env *env,

@@ -13,6 +13,59 @@ static tc_seq data_end(const struct tc_endpoint *ep)
 	return ep->fin_sent ? tc_seq_add(ep->snd_nxt, UINT32_MAX) : ep->snd_nxt;
 }
 
+/* --- pacing: the window is spread over the round trip, so that a pause of ours is not followed by all of it at line rate --- */
+
+/* Time that @bytes take at the present rate: a window a round trip, and somewhat more so that the window stays what limits. */
+static tc_time pace_time(const struct tc_endpoint *ep, uint32_t bytes)
+{
+	uint32_t percent = ep->cwnd < ep->ssthresh ? TC_PACING_SLOW_START : TC_PACING_AVOIDANCE;
+	return (tc_time)((uint64_t)bytes * ep->srtt_us * 100 / ((uint64_t)ep->cwnd * percent)) *
+	       TC_US;
+}
+
+/* What may go at once: ten segments, or what the rate sends in the time that a batch of reports spans. */
+static tc_time pace_burst(const struct tc_endpoint *ep)
+{
+	return tc_time_max(pace_time(ep, TC_INITIAL_WINDOW_SEGMENTS * (uint32_t)ep->cut),
+			   TC_PACING_BATCH);
+}
+
+static tc_time pace_ahead(const struct tc_endpoint *ep, tc_time now)
+{
+	return tc_stamp_is_set(ep->pace_at) ?
+		       tc_time_max(tc_stamp_next(ep->pace_at, now) - now, 0) :
+		       0;
+}
+
+/* How much of @len may go now: whole segments, unless it is all. */
+static uint32_t pace(struct tc_endpoint *ep, uint32_t len, tc_time now)
+{
+	if (ep->srtt_us == 0 || len == 0) {
+		return len;
+	}
+	tc_time free = pace_burst(ep) - pace_ahead(ep, now);
+	tc_time all = pace_time(ep, len);
+	if (free >= all) {
+		return len;
+	}
+	ep->paced = true;
+	if (free <= 0) {
+		return 0;
+	}
+	return (uint32_t)((uint64_t)len * (uint64_t)free / (uint64_t)all) / ep->cut * ep->cut;
+}
+
+tc_time tc_endpoint_deadline(const struct tc_endpoint *ep, tc_time now)
+{
+	tc_time at = tc_stamp_next(ep->rtx_at, now);
+	if (ep->paced) {
+		tc_time wake = now + pace_ahead(ep, now) - pace_burst(ep) +
+			       pace_time(ep, 2 * (uint32_t)ep->cut);
+		at = tc_time_min(at, tc_time_max(wake, now + TC_US));
+	}
+	return at;
+}
+
 /* Payload for one super-segment: whole packets as far as there are several. */
 static uint32_t whole_packets(const struct tc_endpoint *ep, uint32_t len)
 {
@@ -20,8 +73,30 @@ static uint32_t whole_packets(const struct tc_endpoint *ep, uint32_t len)
 	return tc_u32_min(len, most);
 }
 
+/* The retransmission at snd_una is lost too: once more, whatever cwnd says. It is one segment in a round trip. */
+static bool plan_again(struct tc_endpoint *ep, struct tc_board *b, const struct tc_supply *supply,
+		       struct tc_plan *plan)
+{
+	struct tc_sack hole;
+	tc_seq end = data_end(ep);
+	b->again_due = false;
+	if (!tc_board_hole(b, ep->snd_una, ep->lost_end, &hole) ||
+	    !tc_seq_eq(hole.left, ep->snd_una) || !tc_seq_lt(hole.left, end)) {
+		return false;
+	}
+	uint32_t len =
+		tc_u32_min((uint32_t)tc_seq_diff(tc_seq_min(hole.right, end), hole.left), ep->cut);
+	*plan = (struct tc_plan){
+		.kind = TC_PLAN_RESEND,
+		.seq = hole.left,
+		.len = len,
+		.last = tc_seq_eq(tc_seq_add(hole.left, len), supply->limit),
+	};
+	return true;
+}
+
 static bool plan_resend(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
-			const struct tc_supply *supply, struct tc_plan *plan)
+			const struct tc_supply *supply, tc_time now, struct tc_plan *plan)
 {
 	const struct tc_board *b = tc_endpoint_board(ep, env);
 	struct tc_sack hole = { tc_seq_max(ep->rxt, ep->snd_una), ep->lost_end };
@@ -44,7 +119,10 @@ static bool plan_resend(struct tc_endpoint *ep, const struct tc_endpoint_env *en
 	uint32_t data = tc_seq_lt(hole.left, end) ?
 				(uint32_t)tc_seq_diff(tc_seq_min(hole.right, end), hole.left) :
 				0;
-	uint32_t len = whole_packets(ep, tc_u32_min(data, room / ep->cut * ep->cut));
+	uint32_t len = whole_packets(ep, pace(ep, tc_u32_min(data, room / ep->cut * ep->cut), now));
+	if (len == 0 && data > 0) {
+		return false;
+	}
 	bool fin = ep->fin_sent && tc_seq_eq(tc_seq_add(hole.left, len), end) &&
 		   tc_seq_lt(end, hole.right);
 	*plan = (struct tc_plan){
@@ -112,7 +190,11 @@ static bool plan_new(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 			return false; /* acknowledgements will make room: something is in the network */
 		}
 	}
-	len = whole_packets(ep, len);
+	uint32_t wanted = len;
+	len = whole_packets(ep, pace(ep, len, now));
+	if (len == 0 && wanted > 0) {
+		return false;
+	}
 	bool all = len == waiting;
 	if (len == 0 && !(all && supply->fin)) {
 		return false;
@@ -131,6 +213,7 @@ void tc_endpoint_plan(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 		      const struct tc_supply *supply, tc_time now, struct tc_plan *ret_plan)
 {
 	*ret_plan = (struct tc_plan){ .kind = TC_PLAN_NONE };
+	ep->paced = false;
 	if (ep->rst_due) {
 		*ret_plan = (struct tc_plan){ .kind = TC_PLAN_RST,
 					      .seq = ep->half_open ? ep->rcv_nxt : ep->snd_nxt };
@@ -145,8 +228,12 @@ void tc_endpoint_plan(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	if (ep->state == TC_TCP_CLOSED) {
 		return;
 	}
+	struct tc_board *b = tc_endpoint_board(ep, env);
+	if (b != NULL && b->again_due && plan_again(ep, b, supply, ret_plan)) {
+		return;
+	}
 	bool resends = tc_seq_lt(ep->rxt, ep->lost_end);
-	if (resends && plan_resend(ep, env, supply, ret_plan)) {
+	if (resends && plan_resend(ep, env, supply, now, ret_plan)) {
 		return;
 	}
 	resends = tc_seq_lt(ep->rxt,
@@ -198,7 +285,11 @@ static void sent(struct tc_endpoint *ep, struct tc_endpoint_env *env, const stru
 	tc_seq end = tc_seq_add(plan->seq, plan->len + plan->fin);
 	if (plan->kind == TC_PLAN_RESEND) {
 		env->ledger->retransmits++;
-		ep->rxt = end;
+		struct tc_board *b = tc_endpoint_board(ep, env);
+		if (b != NULL && tc_seq_eq(plan->seq, ep->snd_una)) {
+			b->rxt_nxt = ep->snd_nxt;
+		}
+		ep->rxt = tc_seq_max(ep->rxt, end);
 		ep->force_rxt = false;
 		ep->rtt_at = TC_STAMP_NEVER;
 	} else {
@@ -208,6 +299,9 @@ static void sent(struct tc_endpoint *ep, struct tc_endpoint_env *env, const stru
 		}
 		ep->snd_nxt = end;
 		ep->sent_at = tc_stamp_of(now);
+	}
+	if (plan->len > 0 && ep->srtt_us != 0) {
+		ep->pace_at = tc_stamp_of(now + pace_ahead(ep, now) + pace_time(ep, plan->len));
 	}
 	if (!tc_stamp_is_set(ep->owing_at)) {
 		ep->owing_at = tc_stamp_of(now);

@@ -173,7 +173,7 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 	}
 	note_lag(&c->ledger, tc_time_max(now - m->at, 0));
 	c->ledger.turns++;
-	r->turns++;
+	r->turns = r->turns < UINT16_MAX ? r->turns + 1 : r->turns;
 	r->turn_ack = m->ack;
 }
 

@@ -94,6 +94,9 @@ void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uin
 		if (b->n == 0) {
 			tc_slab_give(env->boards, ep->board);
 			ep->board = TC_NIL;
+		} else {
+			b->rxt_nxt = ep->snd_nxt;
+			b->again_due = false;
 		}
 	}
 	ep->rxt = tc_seq_max(ep->rxt, ep->snd_una);
@@ -130,8 +133,14 @@ static uint32_t half_of_flight(const struct tc_endpoint *ep)
 
 void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, unsigned n)
 {
-	const struct tc_board *b = tc_endpoint_board(ep, env);
+	struct tc_board *b = tc_endpoint_board(ep, env);
 	ep->dup_acks = (uint8_t)tc_u32_min(ep->dup_acks + n, 255);
+	/* Something that was sent well after the retransmission has arrived, and the retransmission has not: it is lost too. */
+	if (b != NULL && tc_seq_lt(ep->snd_una, ep->recover) && tc_seq_lt(ep->snd_una, ep->rxt) &&
+	    tc_seq_diff(tc_board_top(b, ep->snd_una), b->rxt_nxt) > 2 * (int32_t)ep->cut) {
+		b->again_due = true;
+		b->rxt_nxt = ep->snd_nxt;
+	}
 	if (ep->in_recovery) {
 		if (ep->has_sack) {
 			ep->lost_end = tc_seq_max(

@@ -83,7 +83,7 @@ struct tc_replica {
 	uint32_t answer_us;   /* smoothed answer time, 0: no sample */
 	uint32_t
 		late_us; /* the turn before was spoken so long before this one and is unanswered; 0: no */
-	uint32_t turns;
+	uint16_t turns; /* begun; UINT16_MAX: as many or more */
 	uint16_t client_port;
 	uint8_t limits;	   /* turns in a row that began by limit */
 	uint8_t drain_end; /* enum tc_end, with drain_since */

@@ -27,14 +27,11 @@ enum tc_guard_need {
 
 #define TC_GUARD_TEXT_MAX 160
 
-enum { TC_GUARD_E_MISSING = 1 };
-
 /**
  * tc_guard() - keep what @needs says, a set of enum tc_guard_need, and nothing else
  * @ret_text: for a line of the log: what holds from now on ("capabilities=net_admin system_calls=listed"), or what failed
  * What fails, or was not built in, leaves the rest in force.
- * Return: 0; TC_GUARD_E_MISSING: a neighbour is to be found, but the right to do so was never there; -errno: something could not be
- * given up.
+ * Return: 0; -errno: something could not be given up.
  */
 int tc_guard(unsigned needs, char ret_text[TC_GUARD_TEXT_MAX]);
 

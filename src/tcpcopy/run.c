@@ -44,12 +44,15 @@ static void print_help(void)
 	tc_option_help(tc_run_options, stdout);
 }
 
-static int missing_privilege(void)
+static int missing_privilege(const char *what)
 {
-	return complain(TC_EXIT_PRIVILEGE,
-			"CAP_NET_RAW is missing: run as root, or grant it once with "
-			"setcap cap_net_raw,cap_net_admin+ep on this program, or in a unit with "
-			"AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN");
+	fprintf(stderr,
+		"tcpcopy: %s: run as root, or grant it once with setcap "
+		"cap_net_raw,cap_net_admin+ep "
+		"on this program, or in a unit with AmbientCapabilities=CAP_NET_RAW "
+		"CAP_NET_ADMIN\n",
+		what);
+	return TC_EXIT_PRIVILEGE;
 }
 
 static bool has_net_raw(void)
@@ -116,7 +119,7 @@ static int start(struct run *r, const struct tc_clock *clock)
 		rc = tc_worker_new(&r->plan, &r->drivers, clock, r->log_path, &r->worker, error);
 	}
 	if (rc < 0) {
-		return complain(rc == -EPERM ? TC_EXIT_PRIVILEGE : TC_EXIT_FAILED, error);
+		return rc == -EPERM ? missing_privilege(error) : complain(TC_EXIT_FAILED, error);
 	}
 	return TC_EXIT_DONE;
 }
@@ -153,15 +156,7 @@ static void give_up_rights(const struct run *r)
 	int rc = tc_guard(needs_of(&r->plan), text);
 	if (rc < 0) {
 		fprintf(stderr, "tcpcopy: %s; going on with them\n", text);
-		return;
-	}
-	if (rc == TC_GUARD_E_MISSING) {
-		fprintf(stderr,
-			"tcpcopy: CAP_NET_ADMIN is missing: a next hop that this host does not "
-			"know already is not found: setcap cap_net_raw,cap_net_admin+ep on this "
-			"program, or name it in -x with @MAC, or --deliver raw\n");
-	}
-	if (r->plan.opt->verbose > 0) {
+	} else if (r->plan.opt->verbose > 0) {
 		fprintf(stderr, "tcpcopy: guarded: %s\n", text);
 	}
 }
@@ -208,7 +203,7 @@ static void finish(struct run *r)
 static int carry_out(struct run *r, const struct tc_run_options *opt)
 {
 	if (!has_net_raw()) {
-		return missing_privilege();
+		return missing_privilege("CAP_NET_RAW is missing");
 	}
 	if (opt->daemon) {
 		r->ready_fd = tc_daemon_fork();

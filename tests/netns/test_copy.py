@@ -62,6 +62,11 @@ def copied(s, words):
     return sum(len(served) for request, served in s.target.requests().items() if words in request.line)
 
 
+def assert_goes_on(s, before):
+    """Connections that were open when a process was killed are copied again once it is back."""
+    assert until(lambda: copied(s, "under") > before + 1000, 5, pause=0.2), s.pair.tcpcopy.errors()
+
+
 def assert_copied(s, words, requests):
     """These requests are all there; others may have been lost with a process."""
     until(lambda: copied(s, words) >= requests, 5, pause=0.2)
@@ -127,10 +132,9 @@ def test_a_target_that_closes_connections_earlier_gets_the_rest_on_new_ones():
         assert load.finish(30)["errors"] == 0
         settle(s, 2)
         summary = s.pair.stop()
-        # what was said before its FIN had come is lost, as a client's would be: at most one request each time
-        reopened = summary["sessions"]["reopened"]
-        assert reopened >= 50
-        assert 4000 - s.target.count() <= reopened
+        # Some of what is said just before its FIN comes is lost, as a client's would be. Without new connections 1000 would be served.
+        assert summary["sessions"]["reopened"] >= 50
+        assert s.target.count() > 2500
         assert summary["balance"] is True
 
 
@@ -150,14 +154,16 @@ def test_nothing_of_the_copy_is_seen_on_the_clients_wire():
 
 def test_tcpcopy_outlives_an_intercept_that_is_killed_and_copies_again_when_it_is_back():
     with stage() as s:
-        load = Wrk(s.net.clients[0], s.online.url, "under", 6000, 20, SERVERS_CPU, think_ms=5)
+        load = Wrk(s.net.clients[0], s.online.url, "under", 12000, 20, SERVERS_CPU, think_ms=5)
         assert until(lambda: s.target.count() > 500, 10)
         s.pair.intercept.kill()
         time.sleep(0.5)
         assert s.pair.tcpcopy.alive()
+        before = copied(s, "under")
         s.pair.start_intercept()
-        assert load.finish(30)["errors"] == 0
         s.pair.wait_reconnected()
+        assert load.finish(30)["errors"] == 0
+        assert_goes_on(s, before)
 
         result = Ab(s.net.clients[0], s.online.url, "after", 1000, 20, SERVERS_CPU).finish(30)
         assert result["errors"] == 0
@@ -167,13 +173,15 @@ def test_tcpcopy_outlives_an_intercept_that_is_killed_and_copies_again_when_it_i
 
 def test_intercept_outlives_a_tcpcopy_that_is_killed_and_serves_the_next_one():
     with stage() as s:
-        load = Wrk(s.net.clients[0], s.online.url, "under", 6000, 20, SERVERS_CPU, think_ms=5)
+        load = Wrk(s.net.clients[0], s.online.url, "under", 12000, 20, SERVERS_CPU, think_ms=5)
         assert until(lambda: s.target.count() > 500, 10)
         s.pair.tcpcopy.kill()
         time.sleep(0.5)
         assert s.pair.intercept.alive()
+        before = copied(s, "under")
         s.pair.start_tcpcopy()
         assert load.finish(30)["errors"] == 0
+        assert_goes_on(s, before)
 
         # the same ports again: the target still has connections of the first tcpcopy on them
         result = Ab(s.net.clients[0], s.online.url, "after", 2000, 20, SERVERS_CPU).finish(30)

@@ -26,18 +26,20 @@ bool sim_is_partial(const struct sim_params *p)
 {
 	/* with full tables a SYN may be dropped, and its client joined later; after a reset by the target it is joined again */
 	return p->hole > 0 || p->join_ms > 0 || p->tables > 0 || p->quit == SIM_QUIT_EARLY ||
-	       p->quit == SIM_QUIT_RST || (is_disturbed(p) && p->target_keepalive_ms > 0);
+	       p->quit == SIM_QUIT_RST ||
+	       ((is_disturbed(p) || p->ret_loss >= 100) && p->target_keepalive_ms > 0);
 }
 
 bool sim_is_exact(const struct sim *s)
 {
-	return !sim_is_partial(&s->p) && s->p.chunks >= 512;
+	return !sim_is_partial(&s->p) && s->p.chunks >= 512 && s->p.stop_ms == 0;
 }
 
 /* Data of lone SYNs has a share of the chunks, one in 64: beyond it the SYN is kept without. */
 static bool starves_syns(const struct sim_params *p)
 {
-	return p->syn_data > 0 && (p->lone + p->refused + p->convs) * 64 > p->chunks;
+	return p->syn_data > 0 &&
+	       (p->noise > 0 || (p->lone + p->refused + p->convs) * 64 > p->chunks);
 }
 
 /* What the scenario's own slowness adds up to. */
@@ -144,7 +146,7 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	case TC_END_TARGET_RST:
 		return conn->reset == SIM_RESET_APP ||
 		       ((conn->reset == SIM_RESET_KEEPALIVE || conn->reset == SIM_RESET_NO_CONN) &&
-			is_disturbed(p));
+			(is_disturbed(p) || p->ret_loss >= 100));
 	case TC_END_REFUSED:
 		return conn->reset == SIM_RESET_REFUSED;
 	case TC_END_NO_SYN_ACK:
@@ -154,7 +156,7 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	case TC_END_TARGET_QUIET:
 		return p->quit == SIM_QUIT_NEVER || is_disturbed(p);
 	case TC_END_HOLE:
-		return has_gap(c) || starves_syns(p);
+		return has_gap(c) || starves_syns(p) || p->tables > 0;
 	case TC_END_LAG:
 		return may_lag(p);
 	case TC_END_MEMORY:
@@ -221,7 +223,7 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 static void judge_client_rst(struct sim *s, const struct sim_session *x)
 {
 	const struct sim_conv *c = &s->convs[x->conv];
-	if (x->life == SIM_NONE || sim_is_partial(&s->p)) {
+	if (x->life == SIM_NONE || !sim_is_exact(s)) {
 		return;
 	}
 	const struct sim_life *life = &s->lives[x->life];
@@ -323,10 +325,10 @@ static void judge_rsts(struct sim *s)
 	}
 }
 
-static void judge_opened(struct sim *s)
+static void judge_opened(struct sim *s, const struct tc_ledger *l)
 {
 	const struct sim_params *p = &s->p;
-	if (!sim_is_exact(s) || p->stop_ms > 0 || p->channel_down_ms > 0) {
+	if (!sim_is_exact(s) || p->channel_down_ms > 0 || l->drops[TC_DROP_SYNS_FULL] > 0) {
 		return;
 	}
 	for (unsigned i = 0; i < s->n_places; i++) {
@@ -390,6 +392,6 @@ void sim_judge_all(struct sim *s)
 		sim_fail(s, "relay: %s", bad);
 	}
 	judge_rsts(s);
-	judge_opened(s);
+	judge_opened(s, &l);
 	judge_effort(s);
 }

@@ -212,7 +212,8 @@ static int run_many(struct sim *s, const struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = { .first = 1 };
-	setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* the story up to a crash is the one that is wanted */
+	setvbuf(stdout, NULL, _IOLBF,
+		BUFSIZ); /* the story up to a crash is the one that is wanted */
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
 		sim_params_help(stdout);
 		return 0;

@@ -38,8 +38,9 @@
 #define SIM_TURNS 16
 #define SIM_NONE UINT16_MAX
 
-/* A period of the clients' bytes; a view of up to 64 KB never wraps. */
-#define SIM_PATTERN (1U << 20)
+/* The clients' bytes: each conversation has its own stretch of them. A view of up to 64 KB never wraps. */
+#define SIM_PATTERN (1U << 23)
+#define SIM_STRETCH (SIM_PATTERN / SIM_CONVS)
 
 enum sim_event_kind {
 	SIM_EV_CLIENT_START,  /* conversation */

@@ -99,6 +99,18 @@ static void check_reuse(struct sim *s, const struct tc_segment *seg, const struc
 	}
 }
 
+/* The target closed although the client went on: the session goes on behind what was said. */
+static void go_on(struct sim *s, struct sim_life *life, const struct sim_life *before)
+{
+	if (!before->heard_fin) {
+		sim_fail(s, "a session begins anew although the target did not close");
+	}
+	life->convs = before->convs;
+	life->start_known = before->start_known;
+	life->start =
+		before->start + (uint32_t)tc_seq_diff(before->top, before->isn) - 1 - before->fin;
+}
+
 static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot)
 {
 	struct sim_slot *sl = &s->slots[slot];
@@ -123,19 +135,10 @@ static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot
 		.own_shift = seg->tcp.opt.ws_shift,
 	};
 	if (sl->life != SIM_NONE) {
-		const struct sim_life *old = &s->lives[sl->life];
-		check_reuse(s, seg, old);
-		if (old->session == session) {
-			/* the target closed although the client went on: the session goes on behind what was said */
-			if (!old->heard_fin) {
-				sim_fail(s,
-					 "a session begins anew although the target did not close");
-			}
-			life->convs = old->convs;
-			life->start_known = old->start_known;
-			life->start = old->start + (uint32_t)tc_seq_diff(old->top, old->isn) - 1 -
-				      old->fin;
-		}
+		check_reuse(s, seg, &s->lives[sl->life]);
+	}
+	if (x->life != SIM_NONE) {
+		go_on(s, life, &s->lives[x->life]);
 	}
 	if (life->convs == 0) {
 		sim_fail(s, "a SYN before the online server accepted any client of its tuple");

@@ -23,8 +23,9 @@ struct sim *sim_new(void)
 		abort();
 	}
 	struct sim_rng r = sim_rng_of(0, 0);
-	for (unsigned i = 0; i < SIM_PATTERN; i++) {
-		s->pattern[i] = (uint8_t)sim_rng_next(&r);
+	for (unsigned i = 0; i < SIM_PATTERN; i += 8) {
+		uint64_t bits = sim_rng_next(&r);
+		memcpy(s->pattern + i, &bits, sizeof bits);
 	}
 	memcpy(s->pattern + SIM_PATTERN, s->pattern, sizeof s->pattern - SIM_PATTERN);
 	return s;
@@ -39,7 +40,7 @@ void sim_free(struct sim *s)
 
 const uint8_t *sim_bytes(const struct sim *s, unsigned conv, uint32_t offset)
 {
-	return s->pattern + ((offset + conv * 30011u) & (SIM_PATTERN - 1));
+	return s->pattern + ((offset + conv * SIM_STRETCH) & (SIM_PATTERN - 1));
 }
 
 void sim_fail(struct sim *s, const char *format, ...)
