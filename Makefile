@@ -3,22 +3,24 @@
 # Set YES=1 to have Debian packages installed without being asked.
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
-SEEDS ?= 1000
+SEEDS ?= 20000
 FUZZ_SECONDS ?= 30
 
-.PHONY: all help deps demo test install static bench sim fuzz format clean
+.PHONY: all help deps demo lab test install static bench sim mutants fuzz format clean
 all: build/build.ninja
 	@ninja -C build tcpcopy intercept
 
 help:
 	@echo "make            build tcpcopy and intercept into build/"
 	@echo "make demo       copy live traffic between two nginx in network namespaces (root)"
+	@echo "make lab        all scenarios in full length, as a table (root)"
 	@echo "make test       all tests; as root also those in network namespaces"
 	@echo "make install    into PREFIX=$(PREFIX), under DESTDIR"
 	@echo "make deps       install the Debian packages for all of this (root)"
 	@echo "make static     programs without shared libraries, into build-static/"
 	@echo "make bench      CPU time for 1000 requests (root)"
 	@echo "make sim        the simulation with SEEDS=$(SEEDS)"
+	@echo "make mutants    the tests against small faults in the code: each must be found"
 	@echo "make fuzz       each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make format     clang-format over our C files"
 	@echo "make clean      remove build directories"
@@ -34,6 +36,11 @@ demo:
 	@packaging/deps.sh demo
 	@$(MAKE) all
 	@TCPCOPY_BUILD=$(CURDIR)/build lab/demo.py
+
+lab:
+	@packaging/deps.sh test
+	@$(MAKE) all
+	@TCPCOPY_BUILD=$(CURDIR)/build lab/scenario.py
 
 test:
 	@packaging/deps.sh test
@@ -57,6 +64,9 @@ bench:
 sim: build/build.ninja
 	@ninja -C build tests/sim/sim
 	@build/tests/sim/sim --seeds $(SEEDS)
+
+mutants:
+	@/usr/bin/python3 tests/mutants/run.py
 
 fuzz:
 	@packaging/deps.sh test

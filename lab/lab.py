@@ -175,25 +175,50 @@ class Host:
                 libc.setns(home.fileno(), CLONE_NEWNET)
 
 
+def keep_ipv4(address):
+    """Steps of a packet filter: an IPv4 address, and ICMP."""
+    wanted = struct.unpack("!I", socket.inet_aton(address))[0]
+    return [
+        (0x28, 0, 0, 12),            # ldh [12]            the Ethernet type
+        (0x15, 0, 7, 0x0800),        # IPv4, or drop
+        (0x20, 0, 0, 26),            # ld [26]             source
+        (0x15, 4, 0, wanted),
+        (0x20, 0, 0, 30),            # ld [30]             destination
+        (0x15, 2, 0, wanted),
+        (0x30, 0, 0, 23),            # ldb [23]            protocol
+        (0x15, 0, 1, socket.IPPROTO_ICMP),
+        (0x06, 0, 0, 0xFFFF),        # keep
+        (0x06, 0, 0, 0)]             # drop
+
+
+def keep_ipv6(address):
+    """Steps of a packet filter: an IPv6 address, and errors of ICMPv6 (neighbours are asked for on every wire)."""
+    words = struct.unpack("!4I", socket.inet_pton(socket.AF_INET6, address))
+    destination, icmp, keep, drop = 10, 18, 22, 23
+    steps = [(0x28, 0, 0, 12), (0x15, 0, drop - 2, 0x86DD)]
+    for at, otherwise in ((22, destination), (38, icmp)):
+        for i, word in enumerate(words):
+            steps.append((0x20, 0, 0, at + 4 * i))
+            following = len(steps) + 1
+            steps.append((0x15, keep - following if i == 3 else 0, otherwise - following, word))
+    return steps + [
+        (0x30, 0, 0, 20),            # ldb [20]            next header
+        (0x15, 0, 3, socket.IPPROTO_ICMPV6),
+        (0x30, 0, 0, 54),            # ldb [54]            type
+        (0x35, 1, 0, 128),           # no error
+        (0x06, 0, 0, 0xFFFF),        # keep
+        (0x06, 0, 0, 0)]             # drop
+
+
 class Watch:
-    """Keeps the IPv4 packets on a device of a host that come from an address or go to it, and all ICMP."""
+    """Keeps the packets on a device of a host that come from an address or go to it, and ICMP of its family."""
 
     SO_ATTACH_FILTER = 26
 
     def __init__(self, host, device, address):
         self.device, self.folder, self.name = device, host.lab.folder, host.name
-        wanted = struct.unpack("!I", socket.inet_aton(address))[0]
-        program = b"".join(struct.pack("HBBI", *step) for step in (
-            (0x28, 0, 0, 12),            # ldh [12]            the Ethernet type
-            (0x15, 0, 7, 0x0800),        # IPv4, or drop
-            (0x20, 0, 0, 26),            # ld [26]             source
-            (0x15, 4, 0, wanted),
-            (0x20, 0, 0, 30),            # ld [30]             destination
-            (0x15, 2, 0, wanted),
-            (0x30, 0, 0, 23),            # ldb [23]            protocol
-            (0x15, 0, 1, socket.IPPROTO_ICMP),
-            (0x06, 0, 0, 0xFFFF),        # keep
-            (0x06, 0, 0, 0)))            # drop
+        steps = keep_ipv6(address) if ":" in address else keep_ipv4(address)
+        program = b"".join(struct.pack("HBBI", *step) for step in steps)
         buffer = ctypes.create_string_buffer(program)
         self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, self.SO_ATTACH_FILTER,

@@ -5,29 +5,41 @@
 How it answers, by port:
     silent  not at all
     echo    each read by the same bytes
+    late    as echo, but LATE seconds later
     bulk    each read by BULK bytes
     greet   as echo, but it speaks first
-    hasty   as echo, but it closes after its first answer
-Except for hasty, it closes when its client has.
+It closes when its client has.
 
 LOG gets a line for each connection, as JSON, when that ends; at SIGTERM also for those that are open:
-    port, client ("IP:PORT"), number (in the order of accept), bytes, digest (SHA-256), reads ([[time, bytes], ...], CLOCK_MONOTONIC)
-    end ("fin", "rst", "open")
+    port, client ("IP:PORT"), number (in the order of accept), bytes, digest (SHA-256), end ("fin", "rst", "open")
+    reads: [[time, bytes], ...]; when the kernel received the last of these bytes, seconds of CLOCK_REALTIME
 
-With LOG "ready" is written to stdout once all ports are listened to.
+"ready" on stdout says that it listens on all ports.
 """
 
 import hashlib
+import heapq
 import json
 import resource
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 
 BULK = b"-" * 20000
+LATE = 0.1
 READ = 1 << 18
+SO_TIMESTAMPNS = 35
+
+
+def received_at(notes):
+    for level, kind, data in notes:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, ns = struct.unpack("qq", data)
+            return seconds + ns / 1e9
+    return time.time()
 
 
 class Connection:
@@ -39,13 +51,20 @@ class Connection:
         self.client = f"{peer[0].removeprefix('::ffff:')}:{peer[1]}"
         self.manner = server.manner(self.port)
         self.digest, self.bytes, self.reads = hashlib.sha256(), 0, []
-        self.out, self.closing = b"", False
+        self.out = b""
+
+    def greet(self):
         if self.manner == "greet":
             self.say(b"220 the recorder listens\r\n")
 
     def say(self, data):
         self.out += data
         self.flush()
+        self.want()
+
+    def want(self):
+        if self.sock.fileno() >= 0:
+            self.server.watch(self, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.out else 0))
 
     def flush(self):
         try:
@@ -54,21 +73,17 @@ class Connection:
             pass
         except OSError:
             self.out = b""  # its client is gone; the next read tells how
-        if self.closing and not self.out:
-            self.sock.shutdown(socket.SHUT_WR)
-            self.closing = False
 
     def on_event(self, events):
         if events & selectors.EVENT_WRITE:
             self.flush()
         if events & selectors.EVENT_READ:
             self.read()
-        if self.sock.fileno() >= 0:
-            self.server.watch(self, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.out else 0))
+        self.want()
 
     def read(self):
         try:
-            data = self.sock.recv(READ)
+            data, notes, *_ = self.sock.recvmsg(READ, 64)
         except BlockingIOError:
             return
         except OSError:
@@ -77,16 +92,13 @@ class Connection:
         if not data:
             self.end("fin")
             return
-        self.reads.append((time.monotonic(), len(data)))
+        self.reads.append((received_at(notes), len(data)))
         self.digest.update(data)
         self.bytes += len(data)
-        if self.manner == "bulk":
-            self.say(BULK)
+        if self.manner == "late":
+            self.server.later(LATE, self, data)
         elif self.manner != "silent":
-            self.say(data)
-        if self.manner == "hasty" and len(self.reads) == 1:
-            self.closing = True
-            self.flush()
+            self.say(BULK if self.manner == "bulk" else data)
 
     def end(self, how):
         self.server.write(self, how)
@@ -99,6 +111,7 @@ class Server:
         self.log = open(log, "w", encoding="ascii", buffering=1)
         self.ranges = ranges
         self.selector, self.connections, self.accepted = selectors.DefaultSelector(), set(), 0
+        self.queue = []     # (time, ..., connection, bytes): to be said then
         for _, first, last in ranges:
             for port in range(first, last + 1):
                 self.listen(port)
@@ -109,6 +122,7 @@ class Server:
     def listen(self, port):
         s = socket.create_server(("::", port), family=socket.AF_INET6, backlog=4096, dualstack_ipv6=True)
         s.setblocking(False)
+        s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.selector.register(s, selectors.EVENT_READ, lambda _events: self.accept(s))
 
     def accept(self, listener):
@@ -123,6 +137,7 @@ class Server:
             c = Connection(self, self.accepted, sock, peer)
             self.connections.add(c)
             self.selector.register(sock, selectors.EVENT_READ, c.on_event)
+            c.greet()
 
     def watch(self, c, events):
         if self.selector.get_key(c.sock).events != events:
@@ -136,11 +151,22 @@ class Server:
         print(json.dumps({"port": c.port, "client": c.client, "number": c.number, "bytes": c.bytes, "digest": c.digest.hexdigest(),
                           "reads": c.reads, "end": end}), file=self.log)
 
+    def later(self, seconds, c, data):
+        heapq.heappush(self.queue, (time.monotonic() + seconds, len(c.reads), c.number, c, data))
+
+    def say_due(self):
+        """Say what is due; return the seconds until the next, None when nothing waits."""
+        while self.queue and self.queue[0][0] <= time.monotonic():
+            *_, c, data = heapq.heappop(self.queue)
+            if c in self.connections:
+                c.say(data)
+        return max(self.queue[0][0] - time.monotonic(), 0) if self.queue else None
+
     def run(self):
         signal.signal(signal.SIGTERM, self.stop)
         print("ready", flush=True)
         while True:
-            for key, events in self.selector.select():
+            for key, events in self.selector.select(self.say_due()):
                 key.data(events)
 
     def stop(self, _number, _frame):

@@ -12,7 +12,7 @@ build="gcc libc6-dev meson ninja-build pkgconf python3-minimal
 demo="nginx-light wrk apache2-utils iproute2 procps"
 # llvm-14 has the symbolizer that gives sanitizer reports their line numbers
 tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind mandoc
-	python3 python3-pytest python3-scapy"
+	python3 python3-pytest python3-scapy redis-server redis-tools nftables conntrack ethtool"
 
 policy=/usr/sbin/policy-rc.d
 mark="written by tcpcopy's packaging/deps.sh; safe to delete"
@@ -91,10 +91,12 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q </dev/null || echo "deps.sh: package lists could not be refreshed; trying with what is there" >&2
 # shellcheck disable=SC2086 # a list of words
 apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing </dev/null
-case "$missing " in
-*" nginx-light "*)
-	if [ -d /run/systemd/system ]; then
-		echo "nginx was not started. It would be at the next boot; to prevent that: systemctl disable nginx"
-	fi
-	;;
-esac
+for service in nginx redis-server; do
+	case "$missing " in
+	*" $service"[-\ ]*)
+		if [ -d /run/systemd/system ]; then
+			echo "$service was not started. It would be at the next boot; to prevent that: systemctl disable $service"
+		fi
+		;;
+	esac
+done

@@ -20,7 +20,7 @@ SANITIZE = ["-Db_sanitize=address,undefined"]
 # (build directory, compiler, options of meson, suites to run or None for a build alone)
 BUILDS = [
     ("build-test", "gcc", [], ["unit", "sim", "script", "golden", "fuzz", "lint", "netns"]),
-    ("build-test-san", "gcc", SANITIZE + ["-Dsim_seeds=100"], ["unit", "sim", "script", "fuzz"]),
+    ("build-test-san", "gcc", SANITIZE + ["-Dsim_seeds=2000"], ["unit", "sim", "script", "fuzz"]),
     ("build-test-clang", "clang-14", [], None),
     ("build-test-fuzz", "clang-14", SANITIZE + ["-Dfuzz=true"], ["fuzz"]),
 ]
