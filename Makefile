@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 SEEDS ?= 20000
 FUZZ_SECONDS ?= 30
 
-.PHONY: all help deps demo lab test install static bench sim mutants fuzz format clean
+.PHONY: all help deps demo lab test install static cross-arm64 bench sim mutants fuzz format clean
 all: build/build.ninja
 	@ninja -C build tcpcopy intercept
 
@@ -18,6 +18,7 @@ help:
 	@echo "make install    into PREFIX=$(PREFIX), under DESTDIR"
 	@echo "make deps       install the Debian packages for all of this (root)"
 	@echo "make static     programs without shared libraries, into build-static/"
+	@echo "make cross-arm64  build for arm64, and run unit and sim in an emulator"
 	@echo "make bench      CPU time for 1000 requests (root)"
 	@echo "make sim        the simulation with SEEDS=$(SEEDS)"
 	@echo "make mutants    the tests against small faults in the code: each must be found"
@@ -55,6 +56,11 @@ static:
 	@test -f build-static/build.ninja || \
 		meson setup build-static -Dstatic=true -Dprefer_static=true -Dtests=disabled
 	@ninja -C build-static
+	@packaging/check-static.sh build-static
+
+cross-arm64:
+	@packaging/deps.sh check cross
+	@packaging/cross-arm64.sh build-arm64
 
 bench:
 	@packaging/deps.sh demo

@@ -21,6 +21,7 @@ struct options {
 	int64_t sessions;
 	int64_t requests;
 	int64_t rounds;
+	int64_t batch;
 	bool huge;
 	bool help;
 };
@@ -34,6 +35,8 @@ static const struct tc_option option_table[] = {
 	  .initial = 1000000, .help = "in a round, spread over all sessions; default 1000000" },
 	{ "rounds", 0, TC_OPTION_NUMBER, AT(rounds), .arg = "N", .min = 1, .max = 1000,
 	  .initial = 5, .help = "default 5" },
+	{ "batch", 0, TC_OPTION_NUMBER, AT(batch), .arg = "N", .min = 1, .max = FEED_BATCH_MAX,
+	  .initial = 16, .help = "requests that are captured at a time; default 16" },
 	{ "huge", 0, TC_OPTION_FLAG, AT(huge), .help = "ask the kernel for huge pages" },
 	{ "help", 'h', TC_OPTION_FLAG, AT(help), .help = "print this, and end" },
 	{ 0 },
@@ -90,22 +93,29 @@ static uint32_t order_next(struct order *o)
 	return i;
 }
 
-static void ask(struct feed *f, struct order *o)
+static struct feed_request next_request(struct order *o)
 {
-	feed_request(f, order_next(o), o->pass);
+	struct feed_request r = { order_next(o), o->pass };
 	if (--o->left == 0) {
 		o->left = o->n;
 		o->pass++;
 	}
+	return r;
 }
 
 /* Not static and not inlined: callgrind knows it by its name. */
-void requests(struct feed *f, struct order *o, int64_t n);
+void requests(struct feed *f, struct order *o, int64_t n, int64_t batch);
 
-void __attribute__((noinline)) requests(struct feed *f, struct order *o, int64_t n)
+void __attribute__((noinline)) requests(struct feed *f, struct order *o, int64_t n, int64_t batch)
 {
-	for (; n > 0; n--) {
-		ask(f, o);
+	struct feed_request r[FEED_BATCH_MAX];
+	while (n > 0) {
+		uint32_t k = 0;
+		for (; k < batch && k < n; k++) {
+			r[k] = next_request(o);
+		}
+		feed_requests(f, r, k);
+		n -= k;
 	}
 }
 
@@ -131,7 +141,7 @@ static int bench(const struct options *opt)
 	uint64_t after = resident_bytes();
 	for (int64_t round = 0; round < opt->rounds; round++) {
 		double from = cpu_s();
-		requests(f, &o, opt->requests);
+		requests(f, &o, opt->requests, opt->batch);
 		us[round] = (cpu_s() - from) * 1e6 / (double)opt->requests;
 	}
 	struct tc_ledger l = feed_ledger(f);

@@ -19,7 +19,6 @@
 #define TARGET_ISN 900000u
 #define ONLINE_PORT 80
 #define TARGET_PORT 8080
-#define ANSWERS_MAX 64
 
 void feed_expect(bool holds, const char *what)
 {
@@ -121,12 +120,12 @@ static bool answer_to(const struct tc_segment *seg, struct tc_answer *ret)
 /* Until nobody has anything to say: what the core says, the target answers. */
 static void settle(struct feed *f)
 {
-	struct tc_answer answers[ANSWERS_MAX];
+	struct tc_answer answers[FEED_BATCH_MAX];
 	unsigned n;
 	do {
 		struct tc_out out;
 		n = 0;
-		while (n < ANSWERS_MAX && tc_core_next_out(f->core, &out, f->now)) {
+		while (n < FEED_BATCH_MAX && tc_core_next_out(f->core, &out, f->now)) {
 			if (out.kind == TC_OUT_SEGMENT) {
 				n += answer_to(&out.segment, &answers[n]);
 			}
@@ -137,10 +136,13 @@ static void settle(struct feed *f)
 	} while (n > 0);
 }
 
-static void say(struct feed *f, uint32_t i, uint32_t seq, uint32_t ack, uint8_t flags, uint32_t len)
+/* A packet of connection @i. */
+static struct tc_packet packet(struct feed *f, uint32_t i, uint32_t seq, uint32_t ack,
+			       uint8_t flags, uint32_t len)
 {
 	static const uint8_t payload[FEED_REQUEST_BYTES];
-	struct tc_packet pkt = {
+	f->now += f->step;
+	return (struct tc_packet){
 		.at = f->now,
 		.src = v4(CLIENT_NET + 1 + i / PORTS),
 		.dst = f->map.online,
@@ -153,31 +155,57 @@ static void say(struct feed *f, uint32_t i, uint32_t seq, uint32_t ack, uint8_t 
 		.payload = { payload, len },
 		.payload_len = len,
 	};
-	f->now += f->step;
+}
+
+static void give(struct feed *f, const struct tc_packet *pkts, uint32_t n)
+{
 	if (tc_core_deadline(f->core) <= f->now) {
 		tc_core_on_deadline(f->core, f->now);
 	}
-	tc_core_on_client(f->core, &pkt, f->now);
+	for (uint32_t k = 0; k < n; k++) {
+		tc_core_on_client(f->core, &pkts[k], f->now);
+	}
 	settle(f);
+}
+
+static void say(struct feed *f, uint32_t i, uint32_t seq, uint32_t ack, uint8_t flags)
+{
+	struct tc_packet pkt = packet(f, i, seq, ack, flags, 0);
+	give(f, &pkt, 1);
 }
 
 void feed_open(struct feed *f, uint32_t i)
 {
-	say(f, i, CLIENT_ISN, 0, TC_TCP_SYN, 0);
-	say(f, i, CLIENT_ISN + 1, ONLINE_ISN + 1, TC_TCP_ACK, 0);
+	say(f, i, CLIENT_ISN, 0, TC_TCP_SYN);
+	say(f, i, CLIENT_ISN + 1, ONLINE_ISN + 1, TC_TCP_ACK);
 }
 
-void feed_request(struct feed *f, uint32_t i, uint32_t nth)
+/* What a client has said, and heard, after @n requests. */
+static uint32_t seq_after(uint32_t n)
 {
-	uint32_t seq = CLIENT_ISN + 1 + nth * FEED_REQUEST_BYTES;
-	uint32_t ack = ONLINE_ISN + 1 + nth * FEED_ANSWER_BYTES;
-	say(f, i, seq, ack, TC_TCP_ACK | TC_TCP_PSH, FEED_REQUEST_BYTES);
-	say(f, i, seq + FEED_REQUEST_BYTES, ack + FEED_ANSWER_BYTES, TC_TCP_ACK, 0);
+	return CLIENT_ISN + 1 + n * FEED_REQUEST_BYTES;
+}
+
+static uint32_t ack_after(uint32_t n)
+{
+	return ONLINE_ISN + 1 + n * FEED_ANSWER_BYTES;
+}
+
+void feed_requests(struct feed *f, const struct feed_request *r, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		f->pkts[k] = packet(f, r[k].i, seq_after(r[k].nth), ack_after(r[k].nth),
+				    TC_TCP_ACK | TC_TCP_PSH, FEED_REQUEST_BYTES);
+	}
+	give(f, f->pkts, n);
+	for (uint32_t k = 0; k < n; k++) {
+		f->pkts[k] = packet(f, r[k].i, seq_after(r[k].nth + 1), ack_after(r[k].nth + 1),
+				    TC_TCP_ACK, 0);
+	}
+	give(f, f->pkts, n);
 }
 
 void feed_close(struct feed *f, uint32_t i, uint32_t n)
 {
-	uint32_t seq = CLIENT_ISN + 1 + n * FEED_REQUEST_BYTES;
-	uint32_t ack = ONLINE_ISN + 1 + n * FEED_ANSWER_BYTES;
-	say(f, i, seq, ack, TC_TCP_ACK | TC_TCP_FIN, 0);
+	say(f, i, seq_after(n), ack_after(n), TC_TCP_ACK | TC_TCP_FIN);
 }

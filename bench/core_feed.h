@@ -4,7 +4,7 @@
  * Layer:   bench. A client asks, the online server has answered, the target answers too; nothing is lost and nothing waits.
  *
  *     feed_open(i)      SYN, ACK ->  SYN  -> SYN-ACK -> ACK
- *     feed_request(i)   request  -> data  -> answer  -> ACK; the client acknowledges the online server's answer
+ *     feed_requests()   request  -> data  -> answer  -> ACK; the client acknowledges the online server's answer
  *     feed_close(i)     FIN      -> FIN   -> FIN     -> ACK
  *
  * Nothing is kept for a connection: packets follow from its number, and the target answers each segment from what that says. So the memory
@@ -18,6 +18,15 @@
 #define FEED_REQUEST_BYTES 200
 #define FEED_ANSWER_BYTES 1000
 
+/* Packets that are captured at a time, at most */
+#define FEED_BATCH_MAX 256
+
+/** struct feed_request - the @nth request of connection @i, counted from 0 */
+struct feed_request {
+	uint32_t i;
+	uint32_t nth;
+};
+
 struct feed {
 	struct tc_core_config cfg;
 	struct tc_map map;
@@ -26,6 +35,7 @@ struct feed {
 	size_t bytes;
 	tc_time now;
 	tc_time step; /* between two packets of clients */
+	struct tc_packet pkts[FEED_BATCH_MAX];
 };
 
 /** feed_new() - a core with room for @sessions of @copies each; @huge: in huge pages, where the kernel gives them */
@@ -33,8 +43,8 @@ struct feed *feed_new(uint32_t sessions, uint32_t copies, bool huge);
 void feed_free(struct feed *f);
 
 void feed_open(struct feed *f, uint32_t i);
-/** feed_request() - the @nth request of connection @i, counted from 0 */
-void feed_request(struct feed *f, uint32_t i, uint32_t nth);
+/** feed_requests() - one of each of @n connections, at most FEED_BATCH_MAX, captured and answered in one batch */
+void feed_requests(struct feed *f, const struct feed_request *r, uint32_t n);
 /** feed_close() - after @n requests */
 void feed_close(struct feed *f, uint32_t i, uint32_t n);
 

@@ -42,7 +42,7 @@ static struct feed *warm_feed(uint32_t copies)
 {
 	struct feed *f = feed_new(SESSIONS + 1, copies, false);
 	feed_open(f, SESSIONS);
-	feed_request(f, SESSIONS, 0);
+	feed_requests(f, &(struct feed_request){ SESSIONS, 0 }, 1);
 	return f;
 }
 
@@ -53,7 +53,7 @@ static double idle_session(uint32_t copies)
 	size_t before = private_dirty();
 	for (uint32_t i = 0; i < SESSIONS; i++) {
 		feed_open(f, i);
-		feed_request(f, i, 0);
+		feed_requests(f, &(struct feed_request){ i, 0 }, 1);
 	}
 	size_t after = private_dirty();
 	struct tc_ledger l = feed_ledger(f);
@@ -71,7 +71,7 @@ static double closed_tuple(void)
 	struct feed *f = warm_feed(1);
 	for (uint32_t i = 0; i < SESSIONS; i++) {
 		feed_open(f, i);
-		feed_request(f, i, 0);
+		feed_requests(f, &(struct feed_request){ i, 0 }, 1);
 	}
 	size_t before = private_dirty();
 	for (uint32_t i = 0; i < SESSIONS; i++) {

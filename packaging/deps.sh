@@ -2,24 +2,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # deps.sh [check] SET... - the Debian packages that a set needs: list what is missing, install it
 #
-# Sets:    build, demo, test, all.
+# Sets:    build, demo, test, all; cross: for make cross-arm64, in none of the others.
 # check    only says what is missing and how to get it; nothing is changed.
 # Environment: YES=1 or CI: do not ask. Exit: 0 complete; 1 failed or declined; 2 usage; 4 missing privilege.
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkgconf python3-minimal
-	libevent-dev libssl-dev libpcap-dev libmnl-dev libjansson-dev"
+	libevent-dev libssl-dev libpcap-dev libmnl-dev libjansson-dev libcap-ng-dev libseccomp-dev"
 demo="nginx-light wrk apache2-utils iproute2 procps"
 # llvm-14 has the symbolizer that gives sanitizer reports their line numbers
 tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind mandoc
 	python3 python3-pytest python3-scapy redis-server redis-tools nftables conntrack ethtool"
+# For this host; what is for the other architecture is packaging/cross-arm64.sh's affair
+cross="gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-user"
 
 policy=/usr/sbin/policy-rc.d
 mark="written by tcpcopy's packaging/deps.sh; safe to delete"
 
 usage()
 {
-	echo "usage: deps.sh [check] build|demo|test|all..." >&2
+	echo "usage: deps.sh [check] build|demo|test|all|cross..." >&2
 	exit 2
 }
 
@@ -52,6 +54,7 @@ for set in "$@"; do
 	case $set in
 	build) wanted="$wanted $build" ;;
 	demo) wanted="$wanted $build $demo" ;;
+	cross) wanted="$wanted $build $cross" ;;
 	test | all) wanted="$wanted $build $demo $tests" ;;
 	*) usage ;;
 	esac

@@ -81,6 +81,12 @@
 /* A sequence number further ahead is taken for one of another connection: RFC 7323 2.3 allows windows of 1 GB, but servers offer some MB
  * at most, and a stray packet must not end a session */
 #define TC_STREAM_AHEAD_MAX (1U << 26)
+/* ... and for a session that keeps nothing: half of what sequence numbers can tell apart */
+#define TC_GHOST_AHEAD_MAX (1U << 30)
+/* Runs of bytes behind a gap that one session may have; a window of 64 MB that lost every tenth packet would need as many */
+#define TC_STREAM_PIECES_MAX 4096
+/* A flow belongs to the device that saw its SYN until that one has been silent for so long and another has news */
+#define TC_DEVICE_SILENT TC_SEC
 /* Turns that one session may have waiting: beyond it new bytes join the last one */
 #define TC_TURNS_WAITING_MAX 4096
 

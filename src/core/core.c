@@ -64,10 +64,8 @@ static size_t place(struct tc_core *c, const struct tc_core_config *cfg)
 		tc_slab_init(&c->boards, boards, sizeof(struct tc_board), cfg->boards);
 		tc_table_init(&c->by_online, by_online, cfg->sessions);
 		tc_table_init(&c->by_target, by_target, cfg->replicas);
-		c->syns = (struct tc_syns){ .ring = syns,
-					    .capacity = cfg->syns,
-					    .chunks_max = cfg->chunks / TC_SYN_CHUNKS_SHARE };
-		tc_table_init(&c->syns.table, by_syn, cfg->syns);
+		tc_syns_init(&c->syns, syns, by_syn, cfg->syns);
+		c->syns.chunks_max = cfg->chunks / TC_SYN_CHUNKS_SHARE;
 		c->closeds = (struct tc_closeds){ .ring = closeds, .capacity = cfg->closed };
 		tc_table_init(&c->closeds.table, by_closed, cfg->closed);
 		c->wheel.nodes = nodes;
@@ -130,7 +128,7 @@ struct tc_core *tc_core_init(void *mem, const struct tc_core_config *cfg, tc_tim
 	c->ready_head = TC_NIL;
 	c->ready_tail = TC_NIL;
 	c->loss_at = INT64_MIN / 2;
-	c->channels = cfg->channel;
+	c->channel_up = cfg->channel;
 	c->scan_at = TC_TIME_NEVER;
 	return c;
 }
@@ -209,8 +207,9 @@ static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint
 		.server_port = tc_map_target_port(m, t->server_port),
 	};
 	uint32_t hash = tc_core_hash(c, &target);
-	bool was_ours = tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map],
-					hash) != NULL ||
+	const struct tc_closed *closed =
+		tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map], hash);
+	bool was_ours = (closed != NULL && !tc_closed_is_old(closed, pkt->at)) ||
 			tc_replica_find(c, &target, hash) != NULL;
 	if (was_ours) {
 		return TC_DROP_AFTER_END;
@@ -225,7 +224,7 @@ static void forget_syn(struct tc_core *c, struct tc_syn *syn)
 		tc_slab_give(&c->chunks, syn->chunk);
 		c->syns.chunks--;
 	}
-	tc_syns_remove(&c->syns, syn);
+	tc_syns_remove(&c->syns, syn, tc_core_hash(c, &syn->tuple));
 	c->ledger.syns_held--;
 }
 
@@ -429,10 +428,12 @@ enum tc_drop tc_core_on_answer(struct tc_core *c, const struct tc_answer *ans, t
 
 /* --- events --- */
 
-static void begin_scan(struct tc_core *c, tc_time now)
+/* One that asks for it again while it is under way is answered by another round after it: so every round comes to its end. */
+static void begin_scan(struct tc_scan *scan)
 {
-	c->scan = 0;
-	c->scan_at = now;
+	scan->again = scan->on;
+	scan->next = scan->on ? scan->next : 0;
+	scan->on = true;
 }
 
 static void stop(struct tc_core *c, tc_time now)
@@ -460,25 +461,22 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 	switch (ev->kind) {
 	case TC_EVENT_CAPTURE_LOSS:
 		c->loss_at = now;
-		c->scan_loss = true;
-		begin_scan(c, now);
+		begin_scan(&c->loss_scan);
+		c->scan_at = tc_time_min(c->scan_at, now);
 		break;
 	case TC_EVENT_CHANNEL_UP:
-		c->channels++;
-		c->scan_channel = true;
-		begin_scan(c, now);
+		c->channel_up = true;
+		begin_scan(&c->channel_scan);
+		c->scan_at = tc_time_min(c->scan_at, now);
 		break;
 	case TC_EVENT_CHANNEL_DOWN:
-		c->channels -= c->channels > 0;
+		c->channel_up = false;
 		break;
 	case TC_EVENT_SEND_ERROR:
 		c->ledger.send_errors++;
 		if (ev->error == EMSGSIZE && ev->replica < c->replicas.fresh &&
 		    tc_replica_at(c, ev->replica)->live) {
-			struct tc_target *t =
-				&c->targets[tc_replica_target(c, tc_replica_at(c, ev->replica))];
-			t->mss = t->mss > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 :
-							       TC_MSS_BLACKHOLE_2;
+			tc_replica_too_large(c, tc_replica_at(c, ev->replica));
 		}
 		break;
 	case TC_EVENT_PATH_MTU:
@@ -493,34 +491,44 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 	}
 }
 
-/* One step of a scan over all replicas. */
+static void on_loss(struct tc_core *c, struct tc_replica *r)
+{
+	tc_session_on_loss(c, tc_session_at(c, r->session));
+}
+
+static void on_channel(struct tc_core *c, struct tc_replica *r)
+{
+	if (!r->waiting) {
+		struct tc_note note = { .kind = TC_OUT_ANNOUNCE };
+		tc_replica_tuple(c, r, &note.tuple);
+		tc_core_note(c, &note);
+	}
+	tc_replica_touch(c, r);
+}
+
+/* One step over all replicas; it ends early when what it tells would find no room. */
+static void scan_step(struct tc_core *c, struct tc_scan *scan,
+		      void (*tell)(struct tc_core *c, struct tc_replica *r))
+{
+	uint32_t to = tc_u32_min(c->replicas.fresh, scan->next + TC_ANNOUNCE_BATCH);
+	for (; scan->on && scan->next < to && c->n_notes < TC_NOTES_MAX; scan->next++) {
+		struct tc_replica *r = tc_replica_at(c, scan->next);
+		if (r->live) {
+			tell(c, r);
+		}
+	}
+	if (scan->on && scan->next >= c->replicas.fresh) {
+		scan->on = scan->again;
+		scan->again = false;
+		scan->next = 0;
+	}
+}
+
 static void scan(struct tc_core *c, tc_time now)
 {
-	uint32_t to = tc_u32_min(c->replicas.fresh, c->scan + TC_ANNOUNCE_BATCH);
-	for (; c->scan < to; c->scan++) {
-		struct tc_replica *r = tc_replica_at(c, c->scan);
-		if (!r->live) {
-			continue;
-		}
-		if (c->scan_loss) {
-			tc_session_on_loss(c, tc_session_at(c, r->session));
-		}
-		if (c->scan_channel && !r->waiting) {
-			struct tc_note note = { .kind = TC_OUT_ANNOUNCE };
-			tc_replica_tuple(c, r, &note.tuple);
-			tc_core_note(c, &note);
-		}
-		if (c->scan_channel) {
-			tc_replica_touch(c, r);
-		}
-	}
-	if (c->scan >= c->replicas.fresh) {
-		c->scan_loss = false;
-		c->scan_channel = false;
-		c->scan_at = TC_TIME_NEVER;
-	} else {
-		c->scan_at = now + TC_MS;
-	}
+	scan_step(c, &c->loss_scan, on_loss);
+	scan_step(c, &c->channel_scan, on_channel);
+	c->scan_at = c->loss_scan.on || c->channel_scan.on ? now + TC_MS : TC_TIME_NEVER;
 }
 
 void tc_core_on_deadline(struct tc_core *c, tc_time now)

@@ -151,6 +151,7 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 		      enum tc_pace_why why, tc_time now)
 {
 	tc_time sent = tc_stamp_past(r->ep.sent_at, now);
+	bool answered = answer_bytes(r) > 0 && answer_bytes(r) >= online_bytes(r, m);
 	r->late_us = 0;
 	if (answer_bytes(r) > 0) {
 		if (r->turns > 0) {
@@ -164,6 +165,9 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 		c->ledger.turns_ahead++;
 	} else {
 		r->ans_base = r->ep.rcv_nxt;
+	}
+	if (r->timed && answered) {
+		r->timed = false; /* it answers again */
 	}
 	r->limits = why == TC_PACE_LIMIT ? r->limits + 1 : 0;
 	c->ledger.turns_by_limit += why == TC_PACE_LIMIT;

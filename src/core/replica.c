@@ -211,7 +211,7 @@ static void open_endpoint(struct tc_core *c, struct tc_replica *r, const struct 
 /* Begin when the channel is up and the tuple is free. */
 static void try_begin(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
-	if (c->channels == 0) {
+	if (!c->channel_up) {
 		return; /* its coming up wakes us */
 	}
 	struct tc_tuple target;
@@ -332,7 +332,7 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 	if (now < *ret_next) {
 		return TC_END_NONE;
 	}
-	if (c->channels == 0) {
+	if (!c->channel_up) {
 		return TC_END_NO_ANSWERS;
 	}
 	if (asked && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0) {
@@ -357,10 +357,14 @@ static void reset(struct tc_replica *r, enum tc_end end)
 	}
 }
 
-/* Has everything been said that will be said, and acknowledged? */
-static bool all_said(const struct tc_session *s, const struct tc_replica *r)
+/* Has everything been said that can be said, and acknowledged? A turn behind a gap cannot. */
+static bool all_said(const struct tc_core *c, const struct tc_session *s,
+		     const struct tc_replica *r)
 {
-	return tc_endpoint_is_open(&r->ep) && r->next_turn == TC_NIL &&
+	bool begun = r->next_turn == TC_NIL ||
+		     (tc_stream_has_gap(&s->stream) &&
+		      tc_seq_le(s->stream.end, tc_turn_at(&c->turns, r->next_turn)->pos));
+	return tc_endpoint_is_open(&r->ep) && begun &&
 	       tc_seq_le(to_seq(r, s->stream.end), r->ep.snd_una) &&
 	       tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
 }
@@ -386,7 +390,7 @@ static tc_time drained_at(const struct tc_core *c, const struct tc_session *s,
 		return since + c->cfg.overlap;
 	}
 	tc_time at = since + tc_time_max(c->cfg.overlap, TC_DRAIN_MAX);
-	if (all_said(s, r)) {
+	if (all_said(c, s, r)) {
 		at = tc_time_min(at, tc_pace_quiet_at(c, r, now));
 	}
 	return tc_time_max(at, since + c->cfg.overlap);
@@ -408,6 +412,10 @@ static void reopen(struct tc_core *c, struct tc_replica *r, tc_time now)
 	r->reopening = false;
 	r->waiting = true;
 	c->ledger.reopened++;
+	struct tc_replica *next_owner = find_waiting(c, &target, tc_core_hash(c, &target), now);
+	if (next_owner != NULL) {
+		tc_replica_touch(c, next_owner);
+	}
 }
 
 /* Set .end when it is over. @ret_next: when to look again. Return: true when it begins anew */
@@ -419,14 +427,14 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		return false;
 	}
 	if (!r->waiting && (r->ep.state == TC_TCP_TIME_WAIT || r->ep.state == TC_TCP_CLOSED)) {
-		if (r->reopening) {
+		if (r->reopening && !tc_stamp_is_set(r->drain_since)) {
 			reopen(c, r, now);
 			return true;
 		}
-		r->end = TC_END_CLOSED;
+		r->end = r->reopening ? r->drain_end : TC_END_CLOSED;
 		return false;
 	}
-	if (s->has_rst && all_said(s, r) && !tc_stream_has_gap(&s->stream)) {
+	if (s->has_rst && all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
 		reset(r, TC_END_CLIENT_RST);
 		return false;
 	}
@@ -614,11 +622,12 @@ enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_
  * A path that swallows full segments: its errors go to the real client, not to us (RFC 2923 2.1). After two timeouts of a full segment
  * smaller ones are tried; when one of those is acknowledged the size is kept for the target.
  */
-static void try_smaller(struct tc_replica *r)
+static void try_smaller(const struct tc_core *c, struct tc_replica *r)
 {
 	uint32_t out = (uint32_t)tc_seq_diff(r->ep.snd_nxt, r->ep.snd_una);
 	uint32_t first = tc_u32_min(out, r->ep.cut);
-	if (r->ep.state == TC_TCP_SYN_SENT || r->ep.backoff < 2 || r->ep.backoff % 2 != 0) {
+	bool silent = r->ep.state == TC_TCP_SYN_SENT || !c->channel_up;
+	if (silent || r->ep.backoff < 2 || r->ep.backoff % 2 != 0) {
 		return;
 	}
 	if (first > TC_MSS_BLACKHOLE_1) {
@@ -628,12 +637,27 @@ static void try_smaller(struct tc_replica *r)
 	}
 }
 
-static void learn_mss(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before)
+static uint16_t mss_of(const struct tc_replica *r)
 {
-	uint16_t mss = (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));
+	return (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));
+}
+
+/* Exactly the small segment was acknowledged, and more is outstanding: not the full one, that came late. */
+static void learn_mss(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before,
+		      uint32_t acked)
+{
 	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
-	if (backoff_before >= 2 && mss <= TC_MSS_BLACKHOLE_1 && mss < t->mss) {
-		t->mss = mss;
+	bool small = acked == r->ep.cut && tc_seq_lt(r->ep.snd_una, r->ep.snd_nxt);
+	if (small && backoff_before >= 2 && mss_of(r) <= TC_MSS_BLACKHOLE_1 && mss_of(r) < t->mss) {
+		t->mss = mss_of(r);
+	}
+}
+
+void tc_replica_too_large(struct tc_core *c, const struct tc_replica *r)
+{
+	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
+	if (mss_of(r) <= t->mss) { /* not of a size that was given up already */
+		t->mss = t->mss > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 : TC_MSS_BLACKHOLE_2;
 	}
 }
 
@@ -643,7 +667,7 @@ void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now
 		uint8_t backoff = r->ep.backoff;
 		tc_endpoint_on_deadline(&r->ep, &c->env, now);
 		if (r->ep.backoff != backoff) {
-			try_smaller(r);
+			try_smaller(c, r);
 		}
 	}
 	tc_replica_touch(c, r);
@@ -665,7 +689,7 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 	if (news.acked > 0) {
 		c->ledger.held -= news.acked;
 		c->ledger.delivered += news.acked;
-		learn_mss(c, r, backoff);
+		learn_mss(c, r, backoff, news.acked);
 	}
 	if (news.received > 0) {
 		tc_pace_on_heard(c, r, news.received, now);

@@ -172,7 +172,7 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 		return TC_DROP_FLOWS_FULL;
 	}
 	struct tc_session *s = tc_session_at(c, i);
-	tc_time rtt = tc_time_clamp(pkt->at - syn->at, 0, TC_SEC * 60);
+	tc_time rtt = tc_time_clamp(pkt->at - tc_stamp_past(syn->at, pkt->at), 0, TC_SEC * 60);
 	*s = (struct tc_session){
 		.online = syn->tuple,
 		.last_at = pkt->at,
@@ -180,7 +180,7 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 		.isn = syn->isn,
 		.base_ack = pkt->tcp.ack,
 		.rtt_us = (uint32_t)(rtt / TC_US),
-		.hash = syn->hash,
+		.hash = tc_core_hash(c, &syn->tuple),
 		.replicas = TC_NIL,
 		.device = syn->device,
 		.map = map,
@@ -248,6 +248,7 @@ static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_p
 	s->end = TC_END_NONE;
 	s->copies = 0;
 	s->complete = 0;
+	s->holed = false;
 	tc_stream_init(&s->stream, pkt->tcp.seq);
 	tc_turns_init(&s->turns, pkt->tcp.ack);
 	open_replicas(c, s, now);
@@ -290,7 +291,7 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 	tc_seq pos = pkt->tcp.seq;
 	tc_seq end = tc_seq_add(pos, pkt->payload_len);
 	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
-	uint32_t ahead_max = pkt->tcp.flags & TC_TCP_RST ? TC_NEAR_MAX : TC_STREAM_AHEAD_MAX;
+	uint32_t ahead_max = pkt->tcp.flags & TC_TCP_RST ? TC_NEAR_MAX : TC_GHOST_AHEAD_MAX;
 	if (tc_seq_lt(s->stream.far, end) &&
 	    (uint32_t)tc_seq_diff(end, s->stream.far) <= ahead_max &&
 	    (pkt->payload_len > 0 || ends)) {
@@ -309,8 +310,9 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 
 static void find_hole(struct tc_core *c, struct tc_session *s, tc_time now)
 {
-	if (s->gap_at != TC_TIME_NEVER) {
+	if (!s->holed) {
 		c->ledger.holes++;
+		s->holed = true;
 		s->gap_at = TC_TIME_NEVER;
 		tc_session_end(c, s, TC_END_HOLE, now);
 	}
@@ -320,7 +322,7 @@ static void find_hole(struct tc_core *c, struct tc_session *s, tc_time now)
 static void look_at_gap(struct tc_core *c, struct tc_session *s, tc_seq end_before, bool beyond,
 			tc_time now)
 {
-	if (!tc_stream_has_gap(&s->stream)) {
+	if (!tc_stream_has_gap(&s->stream) || s->holed) {
 		s->gap_at = TC_TIME_NEVER;
 		return;
 	}
@@ -335,6 +337,16 @@ static void look_at_gap(struct tc_core *c, struct tc_session *s, tc_seq end_befo
 	}
 }
 
+/* The client has said everything up to @pos, though we may not have seen it. */
+static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time at)
+{
+	if (tc_seq_lt(s->stream.far, pos)) {
+		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
+		s->stream.far = pos;
+		s->gap_at = s->gap_at == TC_TIME_NEVER && !s->holed ? at : s->gap_at;
+	}
+}
+
 static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
 			      tc_time now)
 {
@@ -345,11 +357,21 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 	if (s->has_fin && tc_seq_lt(s->fin_pos, tc_seq_add(pos, len))) {
 		return TC_DROP_OUT_OF_WINDOW; /* bytes behind a FIN */
 	}
+	if (tc_seq_diff(pos, s->stream.end) > (int32_t)TC_STREAM_AHEAD_MAX) {
+		/* so far behind a gap nothing is kept; it is counted, and shows that the gap is a hole */
+		reach(c, s, tc_seq_add(pos, len), pkt->at);
+		look_at_gap(c, s, end_before, true, now);
+		return TC_DROP_OUT_OF_WINDOW;
+	}
 	int r = tc_stream_add(&s->stream, &c->chunks, pos, pkt->payload, len, pkt->at);
 	count_bytes(c, s, (uint32_t)tc_seq_diff(s->stream.far, far_before));
 	look_at_gap(c, s, end_before, !tc_seq_eq(far_before, s->stream.far), now);
 	if (r == TC_STREAM_E_MEMORY) {
 		tc_session_end(c, s, TC_END_MEMORY, now);
+		return TC_DROP_MEMORY;
+	}
+	if (r == TC_STREAM_E_PIECES) {
+		find_hole(c, s, now); /* nobody's path does that */
 		return TC_DROP_MEMORY;
 	}
 	if (r == TC_STREAM_E_DUPLICATE) {
@@ -370,16 +392,6 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 	tc_turns_add(&s->turns, &c->turns, &turn, len, far_before);
 	renew_turns(c, s);
 	return TC_DROP_NONE;
-}
-
-/* The client has said everything up to @pos, though we may not have seen it. */
-static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time at)
-{
-	if (tc_seq_lt(s->stream.far, pos)) {
-		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
-		s->stream.far = pos;
-		s->gap_at = s->gap_at == TC_TIME_NEVER ? at : s->gap_at;
-	}
 }
 
 static enum tc_drop take_fin(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt)
@@ -428,14 +440,27 @@ static enum tc_drop take_rst(struct tc_core *c, struct tc_session *s, const stru
 	return TC_DROP_NONE;
 }
 
+/* A flow may move to another device (a fail-over); a packet that is merely seen on two of them may not. */
+static bool is_seen_twice(struct tc_session *s, const struct tc_packet *pkt)
+{
+	bool news = tc_seq_lt(s->stream.far, tc_seq_add(pkt->tcp.seq, pkt->payload_len));
+	if (pkt->device != s->device && news && pkt->at - s->last_at > TC_DEVICE_SILENT) {
+		s->device = (uint16_t)pkt->device;
+	}
+	return pkt->device != s->device;
+}
+
 enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 				  const struct tc_packet *pkt, tc_time now)
 {
-	if (pkt->device != s->device) {
-		return TC_DROP_DUPLICATE; /* seen on another device too */
+	if (is_seen_twice(s, pkt)) {
+		return TC_DROP_DUPLICATE;
 	}
-	int32_t ahead = tc_seq_diff(pkt->tcp.seq, s->stream.end);
-	if (ahead > (int32_t)TC_STREAM_AHEAD_MAX || ahead < -(int32_t)TC_STREAM_AHEAD_MAX) {
+	/* a ghost keeps no bytes, so that it may have missed any number of them */
+	int32_t ahead = tc_seq_diff(pkt->tcp.seq, s->stream.far);
+	int32_t ahead_max =
+		(int32_t)(s->replicas == TC_NIL ? TC_GHOST_AHEAD_MAX : TC_STREAM_AHEAD_MAX);
+	if (ahead > ahead_max || ahead < -(int32_t)TC_GHOST_AHEAD_MAX) {
 		return TC_DROP_OUT_OF_WINDOW;
 	}
 	if (!(pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_RST))) {

@@ -59,6 +59,7 @@ struct tc_session {
 	bool detached : 1; /* a newer connection has the tuple; not in by_online any more */
 	bool has_syn : 1;  /* a lone SYN of the same tuple waits */
 	bool joining : 1;
+	bool holed : 1; /* a hole was found: its copies are being ended for it */
 	bool heard : 1; /* joining: the client acknowledged something after its last byte */
 };
 
@@ -120,6 +121,13 @@ struct tc_reply {
 	struct tc_tcp tcp;
 };
 
+/** struct tc_scan - all replicas are told something, in steps */
+struct tc_scan {
+	uint32_t next;
+	bool on;
+	bool again; /* once more, from the beginning */
+};
+
 /** struct tc_note - an output that is no segment */
 struct tc_note {
 	enum tc_out_kind kind;
@@ -145,13 +153,12 @@ struct tc_core {
 	uint32_t ready_head;
 	uint32_t ready_tail;
 
-	tc_time loss_at;   /* last loss that the capture reported; INT64_MIN / 2 when none */
-	tc_time scan_at;   /* next step of a scan; TC_TIME_NEVER: none is under way */
-	uint32_t channels; /* up */
-	uint32_t joining;  /* sessions in that state */
-	uint32_t scan; /* replicas from here on are still to be told what happened to all of them */
-	bool scan_loss;	   /* the capture lost packets */
-	bool scan_channel; /* a channel came up */
+	tc_time loss_at;	  /* last loss that the capture reported; INT64_MIN / 2 when none */
+	tc_time scan_at;	  /* next step of the scans; TC_TIME_NEVER: none is under way */
+	bool channel_up;	  /* answers are reported */
+	uint32_t joining;	  /* sessions in that state */
+	struct tc_scan loss_scan; /* the capture lost packets */
+	struct tc_scan channel_scan; /* a channel came up */
 	bool stopping;
 
 	uint32_t first_reply, n_replies;
@@ -249,6 +256,8 @@ enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_
 			     tc_time now);
 enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 				  const struct tc_answer *ans, tc_time now);
+/** tc_replica_too_large() - its segment was too large for our own host (EMSGSIZE) */
+void tc_replica_too_large(struct tc_core *c, const struct tc_replica *r);
 void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now);
 struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tuple *target,
 				   uint32_t hash);

@@ -7,9 +7,13 @@
  */
 #include "core/stream.h"
 
+#include "core/constants.h"
+
 void tc_stream_init(struct tc_stream *s, tc_seq first)
 {
-	*s = (struct tc_stream){ .head = TC_NIL, .tail = TC_NIL, .end = first, .far = first };
+	*s = (struct tc_stream){
+		.head = TC_NIL, .tail = TC_NIL, .hint = TC_NIL, .end = first, .far = first
+	};
 }
 
 static struct tc_chunk *chunk_at(const struct tc_slab *chunks, uint32_t i)
@@ -30,6 +34,7 @@ void tc_stream_fini(struct tc_stream *s, struct tc_slab *chunks)
 		s->head = next;
 	}
 	s->tail = TC_NIL;
+	s->hint = TC_NIL;
 }
 
 /* A fresh chunk behind @prev (TC_NIL: at the head); TC_NIL when the slab is empty. */
@@ -89,7 +94,8 @@ static uint32_t find_before(const struct tc_stream *s, const struct tc_slab *chu
 		return s->tail;
 	}
 	uint32_t prev = TC_NIL;
-	for (uint32_t i = s->head; i != TC_NIL; i = chunk_at(chunks, i)->next) {
+	bool hinted = s->hint != TC_NIL && tc_seq_le(chunk_at(chunks, s->hint)->pos, pos);
+	for (uint32_t i = hinted ? s->hint : s->head; i != TC_NIL; i = chunk_at(chunks, i)->next) {
 		if (tc_seq_lt(pos, chunk_at(chunks, i)->pos)) {
 			break;
 		}
@@ -142,6 +148,13 @@ int tc_stream_add(struct tc_stream *s, struct tc_slab *chunks, tc_seq pos, struc
 		tc_seq to = next == TC_NIL ? stop : tc_seq_min(stop, chunk_at(chunks, next)->pos);
 		uint32_t n = (uint32_t)tc_seq_diff(to, pos);
 		if (n > 0) {
+			bool joins =
+				prev != TC_NIL && tc_seq_eq(chunk_end(chunk_at(chunks, prev)), pos);
+			s->pieces += !joins && tc_seq_lt(s->end, pos);
+			if (s->pieces > TC_STREAM_PIECES_MAX) {
+				advance_end(s, chunks, first);
+				return TC_STREAM_E_PIECES;
+			}
 			fresh = true;
 			prev = place(s, chunks, prev, pos, (struct tc_view){ v.p, n }, at);
 			if (prev == TC_NIL) {
@@ -157,6 +170,8 @@ int tc_stream_add(struct tc_stream *s, struct tc_slab *chunks, tc_seq pos, struc
 		}
 	}
 	advance_end(s, chunks, first);
+	s->hint = prev;
+	s->pieces = tc_seq_eq(s->end, s->far) ? 0 : s->pieces;
 	return fresh ? 0 : TC_STREAM_E_DUPLICATE;
 }
 
@@ -164,6 +179,7 @@ void tc_stream_release(struct tc_stream *s, struct tc_slab *chunks, tc_seq pos)
 {
 	while (s->head != TC_NIL && tc_seq_le(chunk_end(chunk_at(chunks, s->head)), pos)) {
 		uint32_t next = chunk_at(chunks, s->head)->next;
+		s->hint = s->hint == s->head ? TC_NIL : s->hint;
 		tc_slab_give(chunks, s->head);
 		s->head = next;
 	}

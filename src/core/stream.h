@@ -35,11 +35,13 @@ _Static_assert(sizeof(struct tc_chunk) == TC_CHUNK_BYTES, "a chunk is a page");
 struct tc_stream {
 	uint32_t head; /* chunk, TC_NIL when nothing is kept */
 	uint32_t tail;
+	uint32_t hint;	 /* chunk that was touched last: where to look first; TC_NIL */
+	uint32_t pieces; /* runs begun behind a gap since there is one */
 	tc_seq end;
 	tc_seq far;
 };
 
-enum { TC_STREAM_E_DUPLICATE = 1, TC_STREAM_E_MEMORY = 2 };
+enum { TC_STREAM_E_DUPLICATE = 1, TC_STREAM_E_MEMORY = 2, TC_STREAM_E_PIECES = 3 };
 
 /** tc_stream_init() - nothing seen; the first byte will be at @first */
 void tc_stream_init(struct tc_stream *s, tc_seq first);
@@ -52,7 +54,8 @@ void tc_stream_fini(struct tc_stream *s, struct tc_slab *chunks);
  * @v:    what was captured of them
  * @len:  what was sent, >= v.n: the capture may have cut the packet
  * Bytes before end, or in a chunk already, are not taken again. The caller has checked that @pos lies near end.
- * Return: 0 when something was new; TC_STREAM_E_DUPLICATE when nothing was; TC_STREAM_E_MEMORY when no chunk was left (what fitted is kept).
+ * Return: 0 when something was new; TC_STREAM_E_DUPLICATE when nothing was; TC_STREAM_E_MEMORY when no chunk was left (what fitted is kept);
+ * TC_STREAM_E_PIECES when it lies in too many pieces.
  */
 int tc_stream_add(struct tc_stream *s, struct tc_slab *chunks, tc_seq pos, struct tc_view v,
 		  uint32_t len, tc_time at);

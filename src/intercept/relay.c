@@ -381,6 +381,16 @@ static uint32_t on_syn_ack(struct tc_relay *r, uint32_t i, const struct tc_tuple
 	return i;
 }
 
+static bool has_live(const struct tc_relay *r, uint16_t owners)
+{
+	for (unsigned n = 0; n < TC_RELAY_PEERS; n++) {
+		if ((owners >> n & 1) != 0 && r->peers[n].state == PEER_LIVE) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- verbs ---- */
 
 void tc_relay_on_packet(struct tc_relay *r, const struct tc_packet *pkt, tc_time now)
@@ -402,6 +412,10 @@ void tc_relay_on_packet(struct tc_relay *r, const struct tc_packet *pkt, tc_time
 	if (owners != 0) {
 		flow_note(r, i, flags, now);
 		tell_owners(r, i, owners, pkt, now);
+		if (!has_live(r, owners)) {
+			/* they may come back, or be gone for ever and another tcpcopy use their tuples */
+			offer(r, peers_that_copy_to(r, pkt), pkt, now);
+		}
 		return;
 	}
 	if (i != TC_NIL) {
@@ -468,16 +482,6 @@ void tc_relay_on_gone(struct tc_relay *r, unsigned peer, tc_time now)
 }
 
 /* Is one of @owners a peer that is there? A gone one must let another have its flow. */
-static bool has_live(const struct tc_relay *r, uint16_t owners)
-{
-	for (unsigned n = 0; n < TC_RELAY_PEERS; n++) {
-		if ((owners >> n & 1) != 0 && r->peers[n].state == PEER_LIVE) {
-			return true;
-		}
-	}
-	return false;
-}
-
 bool tc_relay_on_announce(struct tc_relay *r, unsigned peer, const struct tc_tuple *tuple,
 			  tc_time now)
 {

@@ -272,8 +272,10 @@ static void on_probe(struct sim *s, struct sim_conv *c)
 		return;
 	}
 	if (c->una == c->nxt && c->nxt > 1) {
-		/* an old client's probe carries a byte, of any value, that was acknowledged long ago */
-		emit_bytes(s, c, c->nxt - 1, s->p.probes == 2 ? 1 : 0, TC_TCP_ACK, true);
+		/* an old client's probe carries a byte, of any value, that was acknowledged long ago; it must not fall into a hole of
+		 * the capture, where nobody could tell it from the client's own */
+		bool byte = s->p.probes == 2 && sim_is_exact(s) && s->p.syn_data == 0;
+		emit_bytes(s, c, c->nxt - 1, byte ? 1 : 0, TC_TCP_ACK, true);
 	}
 	if (c->app_at > s->q.now + CLIENT_PROBE_EVERY && c->app_at != TC_TIME_NEVER) {
 		c->probe_at = s->q.now + CLIENT_PROBE_EVERY;

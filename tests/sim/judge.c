@@ -96,9 +96,15 @@ tc_time sim_judge_bound(const struct sim *s)
 static bool may_lag(const struct sim_params *p)
 {
 	bool tiny = p->target_mss > 0 && p->target_mss < 500 && p->req_max > 2000;
-	return is_disturbed(p) || (tiny && is_lossy(p)) ||
+	return is_disturbed(p) || (tiny && is_lossy(p)) || p->fwd_mtu > 0 ||
 	       slowness(p) > p->max_lag_ms * TC_MS / 2 || p->fwd_loss >= 20 || p->ret_loss >= 100 ||
 	       p->send_error >= 50 || p->max_lag_ms < 5000;
+}
+
+/* For the capture this client has not gone: it never said so, or that was lost on the way. */
+static bool is_open(const struct sim_conv *c)
+{
+	return !c->fin_captured && !c->rst_captured;
 }
 
 /* Something that the client said never came by the capture, and there is more behind it. */
@@ -106,12 +112,6 @@ static bool has_gap(const struct sim_conv *c)
 {
 	uint32_t end = sim_conv_captured(c);
 	return c->missed || c->said > end || end < c->limit;
-}
-
-/* For the capture this client has not gone: it never said so, or that was lost on the way. */
-static bool is_open(const struct sim_conv *c)
-{
-	return !c->fin_captured && !c->rst_captured;
 }
 
 /* The order of clients on a place does not tell whose session it was: is there one with this excuse? */
@@ -204,7 +204,7 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 		sim_fail(s, "closed in order, and yet %llu bytes are lost",
 			 (unsigned long long)x->lost);
 	}
-	if (sim_is_partial(&s->p)) {
+	if (!sim_is_exact(s)) {
 		return;
 	}
 	if (x->delivered != c->limit) {
@@ -336,7 +336,9 @@ static void judge_opened(struct sim *s, const struct tc_ledger *l)
 		for (unsigned k = 0; k < s->n_convs; k++) {
 			accepted += s->convs[k].place == i && s->convs[k].accepted;
 		}
-		if (accepted != s->places[i].opened) {
+		/* a copy of a SYN behind the end of its connection looks like a new one */
+		bool phantom = p->client_dup > 0 && s->places[i].opened > accepted;
+		if (accepted != s->places[i].opened && !phantom) {
 			sim_fail(s, "%u clients of a place were accepted, %u sessions opened",
 				 accepted, s->places[i].opened);
 		}

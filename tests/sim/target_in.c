@@ -272,7 +272,11 @@ static bool on_ack(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 /* Eighth: the FIN, which stands at offset @at. */
 static void on_fin(struct sim *s, struct sim_conn *c, uint32_t at)
 {
-	if (c->fin_got || at != c->rcv_nxt) {
+	if (c->fin_got) {
+		c->ack_at = s->q.now; /* again: its acknowledgement was lost */
+		return;
+	}
+	if (at != c->rcv_nxt) {
 		return;
 	}
 	c->fin_got = true;
