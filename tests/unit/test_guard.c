@@ -30,11 +30,14 @@ static void in_child(unsigned needs, bool (*try)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		char text[TC_GUARD_TEXT_MAX];
-		if (tc_guard(needs, text) != 0) {
-			_exit(FAILED);
-		}
-		if (strstr(text, "built without") != NULL) {
+		int r = tc_guard(needs, text);
+		/* no filter in this build, or in this kernel (an emulator's, say) */
+		if (strstr(text, "built without") != NULL ||
+		    ((r == -ENOSYS || r == -EINVAL) && strstr(text, "system calls") != NULL)) {
 			_exit(ABSENT);
+		}
+		if (r != 0) {
+			_exit(FAILED);
 		}
 		_exit(try() ? AS_EXPECTED : FAILED);
 	}
