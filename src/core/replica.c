@@ -427,11 +427,11 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 		return false;
 	}
 	if (!r->waiting && (r->ep.state == TC_TCP_TIME_WAIT || r->ep.state == TC_TCP_CLOSED)) {
-		if (r->reopening && !tc_stamp_is_set(r->drain_since)) {
+		if (r->reopening && !tc_stamp_is_set(r->drain_since) && !s->detached) {
 			reopen(c, r, now);
 			return true;
 		}
-		r->end = r->reopening ? r->drain_end : TC_END_CLOSED;
+		r->end = r->reopening ? TC_END_REUSED : TC_END_CLOSED;
 		return false;
 	}
 	if (s->has_rst && all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
@@ -586,6 +586,10 @@ enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_
 	struct tc_session *s = tc_session_at(c, r->session);
 	tc_time end_at;
 	tc_time turn_at = TC_TIME_NEVER;
+	if (r->waiting && r->turns > 0 && s->detached && r->end == TC_END_NONE) {
+		r->end =
+			TC_END_REUSED; /* it was to go on anew, but its client is on the tuple with something newer */
+	}
 	if (r->end == TC_END_NONE && waits_its_turn(r)) {
 		try_begin(c, r, now);
 	}
