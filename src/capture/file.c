@@ -16,6 +16,8 @@
 /* A further pass is further connections, not the same packets again: its sequence numbers are others. Odd, so that no pass has those of
  * another one before 2^32 of them. */
 #define PASS_SEQ 0x9e3779b1U
+/* Frames without a TCP packet that one next() passes over: a file may hold nothing else, and the caller has signals to look at */
+#define PASSED_OVER_MAX 1024
 /* A replay longer than 146 years has a broken stamp in its file */
 #define REPLAY_MAX (TC_TIME_NEVER / 2)
 
@@ -116,7 +118,7 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 	if (f->given) {
 		drop_frame(f);
 	}
-	for (;;) {
+	for (unsigned i = 0; i < PASSED_OVER_MAX; i++) {
 		struct tc_frame frame;
 		enum tc_feed_begin begins;
 		enum tc_feed_state state = tc_feed_peek(f->feed, &frame, &begins);
@@ -141,6 +143,7 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 		}
 		drop_frame(f);
 	}
+	return false; /* wait() asks for the next call at once */
 }
 
 /* At the end all that is missing is lost: no packet will come any more that could fill a gap */

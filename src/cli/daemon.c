@@ -83,6 +83,18 @@ int tc_log_file_open(const char *path, char *ret_error)
 	return rc < 0 ? fail(ret_error, "write the log file", path, rc) : 0;
 }
 
+bool tc_log_file_lasts(const char *path)
+{
+	char *folder = strdup(path);
+	if (folder == NULL) {
+		return false;
+	}
+	*(strrchr(folder, '/') + 1) = '\0';
+	bool lasts = access(folder, W_OK | X_OK) == 0;
+	free(folder);
+	return lasts;
+}
+
 char *tc_daemon_path(const char *path)
 {
 	if (path[0] == '/') {

@@ -7,6 +7,7 @@
 #ifndef TC_CLI_DAEMON_H
 #define TC_CLI_DAEMON_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #define TC_DAEMON_ERROR_MAX 512
@@ -30,6 +31,9 @@ void tc_pid_file_close(int fd, const char *path);
  * Return: 0 or -errno; stderr is as it was then.
  */
 int tc_log_file_open(const char *path, char *ret_error);
+
+/** tc_log_file_lasts() - could it make @path (absolute) anew, with the rights that there are now, after it was moved away */
+bool tc_log_file_lasts(const char *path);
 
 /**
  * tc_daemon_path() - @path as it must be written when the working directory is no longer the same

@@ -95,6 +95,12 @@ static void give_up_rights(struct program *p)
 	} else {
 		tc_log(&p->log, TC_LOG_DEBUG, "guarded %s", text);
 	}
+	if (p->log_path != NULL && !tc_log_file_lasts(p->log_path)) {
+		tc_log(&p->log, TC_LOG_WARNING,
+		       "SIGHUP will not open '%s' again: its folder is another user's, and root's "
+		       "right over it is given up",
+		       p->log_path);
+	}
 }
 
 /* All has started: from now on messages go where they shall go. */

@@ -159,6 +159,13 @@ static void give_up_rights(const struct run *r)
 	} else if (r->plan.opt->verbose > 0) {
 		fprintf(stderr, "tcpcopy: guarded: %s\n", text);
 	}
+	if (r->log_path != NULL && !tc_log_file_lasts(r->log_path)) {
+		fprintf(stderr,
+			"tcpcopy: SIGHUP will not open '%s' again: its folder is another user's, "
+			"and "
+			"root's right over it is given up\n",
+			r->log_path);
+	}
 }
 
 /* All has started: from now on messages go where they shall go. */

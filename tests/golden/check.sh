@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# check.sh PROGRAM CAPTURE EXPECTED - what PROGRAM says of CAPTURE is the text in EXPECTED
+# check.sh PROGRAM CAPTURE EXPECTED [ARGS] - what PROGRAM says of CAPTURE is the text in EXPECTED
 set -eu
 
 program=$1
 capture=$2
 expected=$3
-got=$("$program" "$capture")
+shift 3
+got=$("$program" "$capture" "$@")
 echo "$got" | diff -u "$expected" -

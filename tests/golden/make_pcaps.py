@@ -440,7 +440,70 @@ def fragments_v6():
     c.write()
 
 
+# What a replay makes of times: (microseconds, client's port). A disorder, a pause, a clock that was set back by an hour.
+MOMENTS = ((3_600_000_000, 40000), (3_600_010_000, 40001), (3_600_009_800, 40002), (3_600_010_100, 40003), (3_605_010_100, 40004),
+           (5_000_000, 40005), (5_020_001, 40006))
+
+
+def moment_packet(port):
+    return ipv4(struct.pack(">HHIIBBHHH", port, 80, 1, 1, 5 << 4, 16, 500, 0, 0) + b"hello")
+
+
+def due_times(speed_permille, limit_us):
+    """Nanoseconds after the start for each of MOMENTS, and after the last of them; how often the clock went back."""
+    position, latest, steps, dues = 0, MOMENTS[0][0], 0, []
+    for at, _ in MOMENTS:
+        gap = at - latest
+        steps += gap < 0
+        if gap > 0 or gap < -1_000_000:
+            latest = at
+        position += min(max(gap, 0), limit_us)
+        dues.append(position * 1000)
+    return [due * 1000 // speed_permille for due in dues], dues[-1], steps
+
+
+def replay_text(name, speed_permille=1000, limit_us=1 << 60, passes=1, count=len(MOMENTS), short=0):
+    dues, length, steps = due_times(speed_permille, limit_us)
+    lines = []
+    for n in range(passes):
+        start = n * length * 1000 // speed_permille
+        lines += [f"{start + due} {port} hello" for due, (_, port) in list(zip(dues, MOMENTS))[:count]]
+    lines.append(f"end: frames {passes * count} steps {passes * steps} short {short}")
+    with open(os.path.join(HERE, name + ".txt"), "w", encoding="ascii") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+def pcapng_block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+
+def replays():
+    def pcap(magic, order, tick_ns):
+        data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, RAW)
+        for at, port in MOMENTS:
+            packet = moment_packet(port)
+            data += struct.pack(order + "IIII", at // 1_000_000, at % 1_000_000 * 1000 // tick_ns, len(packet), len(packet)) + packet
+        return data
+
+    ng = pcapng_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    ng += pcapng_block(1, struct.pack("<HHIHHB3xHH", RAW, 0, 262144, 9, 1, 9, 0, 0))
+    for at, port in MOMENTS:
+        packet = moment_packet(port)
+        ng += pcapng_block(6, struct.pack("<IIIII", 0, at * 1000 >> 32, at * 1000 & 0xFFFFFFFF, len(packet), len(packet)) + packet)
+
+    for name, data in (("replay.pcap", pcap(0xA1B2C3D4, "<", 1000)), ("replay-nano-big-endian.pcap", pcap(0xA1B23C4D, ">", 1)),
+                       ("replay-nano.pcapng", ng), ("replay-cut.pcap", pcap(0xA1B2C3D4, "<", 1000)[:-1])):
+        with open(os.path.join(HERE, name), "wb") as f:
+            f.write(data)
+    replay_text("replay")
+    replay_text("replay-fast", 2000, 1_000_000, 3)
+    replay_text("replay-slow", 300)
+    replay_text("replay-cut", count=len(MOMENTS) - 1, short=1)
+
+
 def main():
+    replays()
     links()
     ethernet_frames()
     vlans()

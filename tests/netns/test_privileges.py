@@ -299,6 +299,26 @@ def test_log_files_are_opened_again_and_pid_files_removed():
             assert not os.path.exists(pids[name]), name
 
 
+def test_a_log_file_that_root_could_open_once_only_is_warned_of_and_kept():
+    with stage() as s:
+        folder = s.path("theirs")
+        os.mkdir(folder, 0o755)
+        os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+        log = os.path.join(folder, "log")
+        intercept = s.intercept("-i", "eth0", "-l", log)
+
+        def logged():
+            with open(log, encoding="ascii") as f:
+                return f.read()
+        assert until(lambda: "SIGHUP will not open" in logged(), 5)
+        os.rename(log, log + ".1")
+        intercept.signal(signal.SIGHUP)
+        log += ".1"
+        assert until(lambda: "cannot write the log file" in logged(), 5)
+        assert intercept.stop() == 0
+        assert not os.path.exists(os.path.join(folder, "log"))
+
+
 def test_files_of_others_are_replayed_by_threads_that_have_no_more_rights():
     with stage() as s:
         s.intercept("-i", "eth0")

@@ -27,7 +27,8 @@ bool sim_is_partial(const struct sim_params *p)
 	/* with full tables a SYN may be dropped, and its client joined later; after a reset by the target it is joined again */
 	return p->hole > 0 || p->join_ms > 0 || p->tables > 0 || p->quit == SIM_QUIT_EARLY ||
 	       p->quit == SIM_QUIT_RST ||
-	       ((is_disturbed(p) || p->ret_loss >= 100) && p->target_keepalive_ms > 0);
+	       ((is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 100) &&
+		p->target_keepalive_ms > 0);
 }
 
 bool sim_is_exact(const struct sim *s)
@@ -73,12 +74,13 @@ tc_time sim_judge_bound(const struct sim *s)
 	const struct sim_params *p = &s->p;
 	tc_time bound = BOUND_BASE + slowness(p);
 	if (is_lossy(p)) {
-		bound += p->ret_loss >= 100 ? 4 * BOUND_LOSS : BOUND_LOSS;
+		bound += p->ret_loss >= 100 ? 8 * BOUND_LOSS : BOUND_LOSS;
 	}
 	if (is_disturbed(p)) {
 		bound += 2 * slowness(p) + BOUND_LOSS;
 	}
-	if (p->quit == SIM_QUIT_NEVER || p->target_dead_ms >= 0) {
+	bool mute = p->quit == SIM_QUIT_RST || p->quit == SIM_QUIT_EARLY; /* its RST may be lost */
+	if (p->quit == SIM_QUIT_NEVER || p->target_dead_ms >= 0 || (mute && is_lossy(p))) {
 		bound += 200 *
 			 TC_SEC; /* how long a silent target is waited for is the core's choice */
 	}
@@ -97,8 +99,8 @@ static bool may_lag(const struct sim_params *p)
 {
 	bool tiny = p->target_mss > 0 && p->target_mss < 500 && p->req_max > 2000;
 	return is_disturbed(p) || (tiny && is_lossy(p)) || p->fwd_mtu > 0 ||
-	       slowness(p) > p->max_lag_ms * TC_MS / 2 || p->fwd_loss >= 20 || p->ret_loss >= 100 ||
-	       p->send_error >= 50 || p->max_lag_ms < 5000;
+	       slowness(p) > p->max_lag_ms * TC_MS / 2 || p->fwd_loss >= 20 || p->ret_loss >= 50 ||
+	       p->send_error >= 50 || p->max_lag_ms < 5000 || p->quit == SIM_QUIT_EARLY;
 }
 
 /* For the capture this client has not gone: it never said so, or that was lost on the way. */
@@ -112,6 +114,18 @@ static bool has_gap(const struct sim_conv *c)
 {
 	uint32_t end = sim_conv_captured(c);
 	return c->missed || c->said > end || end < c->limit;
+}
+
+/* Opened by a copy of the SYN, or joined by a retransmission, behind the client's FIN: nothing more will come. */
+static bool came_late(const struct sim *s, const struct sim_session *x)
+{
+	const struct sim_conv *c = &s->convs[x->conv];
+	for (const struct sim_session *y = s->sessions; y < x; y++) {
+		if (s->p.client_dup > 0 && y->conv == x->conv) {
+			return true;
+		}
+	}
+	return sim_is_partial(&s->p) && c->step == SIM_CLIENT_DONE && x->opened_at >= c->done_at;
 }
 
 /* The order of clients on a place does not tell whose session it was: is there one with this excuse? */
@@ -146,15 +160,18 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	case TC_END_TARGET_RST:
 		return conn->reset == SIM_RESET_APP ||
 		       ((conn->reset == SIM_RESET_KEEPALIVE || conn->reset == SIM_RESET_NO_CONN) &&
-			(is_disturbed(p) || p->ret_loss >= 100));
+			(is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 100));
 	case TC_END_REFUSED:
 		return conn->reset == SIM_RESET_REFUSED;
 	case TC_END_NO_SYN_ACK:
 	case TC_END_NO_ACK:
-		return is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 50 ||
-		       (is_lossy(p) && (p->max_lag_ms < 5000 || c->superseded));
+		return is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 20 ||
+		       p->fwd_mtu > 0 ||
+		       ((is_lossy(p) || p->reuse > 0) && (p->max_lag_ms < 5000 || c->superseded));
 	case TC_END_TARGET_QUIET:
-		return p->quit == SIM_QUIT_NEVER || is_disturbed(p);
+		return p->quit == SIM_QUIT_NEVER || is_disturbed(p) ||
+		       (is_lossy(p) && (p->quit == SIM_QUIT_RST || p->quit == SIM_QUIT_EARLY ||
+					p->ret_loss >= 100));
 	case TC_END_HOLE:
 		return has_gap(c) || starves_syns(p) || p->tables > 0;
 	case TC_END_LAG:
@@ -169,7 +186,7 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	case TC_END_NO_ANSWERS:
 		return p->channel_down_ms > 0;
 	case TC_END_STOPPED:
-		return s->stopped && (p->stop_ms != 0 || is_open(c));
+		return s->stopped && (p->stop_ms != 0 || is_open(c) || came_late(s, x));
 	default:
 		return false;
 	}
@@ -213,7 +230,7 @@ static void judge_closed(struct sim *s, const struct sim_session *x)
 	}
 	if (x->life == SIM_NONE || !s->lives[x->life].fin) {
 		sim_fail(s, "closed in order without a FIN");
-	} else if (conn->life == x->life &&
+	} else if (conn->life == x->life && !conn->again &&
 		   (conn->got + conn->base != c->limit || !conn->fin_in_order)) {
 		sim_fail(s, "closed in order, but the target has %u of %u bytes%s", conn->got,
 			 c->limit, conn->fin_in_order ? "" : " and no FIN");
@@ -258,7 +275,7 @@ void sim_judge_alive(struct sim *s)
 {
 	for (unsigned i = 0; i < s->n_sessions; i++) {
 		const struct sim_session *x = &s->sessions[i];
-		if (x->end == TC_END_NONE && !is_open(&s->convs[x->conv])) {
+		if (x->end == TC_END_NONE && !is_open(&s->convs[x->conv]) && !came_late(s, x)) {
 			sim_fail(s, "session %u lives %lld ms after its client %u was done", i,
 				 (long long)((s->q.now - s->convs[x->conv].done_at) / TC_MS),
 				 x->conv);

@@ -85,6 +85,7 @@ struct sim_conn {
 	/* for the judge */
 	enum sim_reset reset;
 	bool was_rst;
+	bool again;
 	uint32_t got; /* bytes in order */
 	bool fin_in_order;
 };

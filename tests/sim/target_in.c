@@ -64,6 +64,9 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 		return;
 	}
 	struct sim_timer timer = c->timer;
+	/* a copy of the SYN after the connection was over: the core does not know of this one */
+	bool again = c->heard_at != 0 && c->life == pkt->life;
+	enum sim_reset reset = again ? c->reset : SIM_RESET_NONE;
 	*c = (struct sim_conn){
 		.rng = sim_rng_of(s->seed, 1000 + pkt->life),
 		.slot = pkt->who,
@@ -80,6 +83,8 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 		.app_at = TC_TIME_NEVER,
 		.read_at = TC_TIME_NEVER,
 		.heard_at = s->q.now,
+		.again = again,
+		.reset = reset,
 		.acks_to_drop = (unsigned)s->p.target_drop_ack,
 		.timer = timer,
 	};

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -150,6 +151,21 @@ static void a_path_is_kept_whole_for_another_directory(void **state)
 	free(path);
 }
 
+static int look_as_another_user(struct fixture *f)
+{
+	return chmod(f->dir, 0755) == 0 && setuid(65534) == 0 ? tc_log_file_lasts(f->file) : 2;
+}
+
+static void a_log_file_lasts_in_a_folder_that_can_be_written(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(tc_log_file_lasts(f->file));
+	assert_false(tc_log_file_lasts("/nowhere/log"));
+	if (geteuid() == 0) {
+		assert_int_equal(in_child(look_as_another_user, f), 0);
+	}
+}
+
 static int become_ready(struct fixture *f)
 {
 	int fd = tc_daemon_fork();
@@ -200,6 +216,7 @@ int main(void)
 		TEST(a_pid_file_of_a_dead_process_is_taken_over),
 		TEST(a_pid_file_that_cannot_be_made_is_named),
 		TEST(messages_are_appended_to_the_log_file),
+		TEST(a_log_file_lasts_in_a_folder_that_can_be_written),
 		TEST(a_path_is_kept_whole_for_another_directory),
 		TEST(the_foreground_ends_when_the_background_is_ready),
 		TEST(the_foreground_ends_as_a_background_that_could_not_start),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * test_file.c - replay of pcap files: what is read, and when it is due
+ *
+ * Length: capture/file.c and capture/feed.c are tested together, on the same made-up files.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -252,6 +254,7 @@ static void a_further_pass_begins_where_the_last_one_ended(void **state)
 	struct tc_capture_file_config cfg = config(&path, 1);
 	cfg.passes = 3;
 	struct tc_capture *c = open_capture(&cfg);
+	unlink(t.path); /* it is open: its name is not needed any more */
 	uint32_t base[3];
 	for (tc_time pass = 0; pass < 3; pass++) {
 		tc_time begin = pass * 5020 * TC_MS;
@@ -453,6 +456,37 @@ static void what_is_no_tcp_is_counted_and_passed_over(void **state)
 		drops += s.drops[i];
 	}
 	assert_int_equal(drops, 1);
+	c->ops->free(c);
+	close_file(&t);
+}
+
+static void a_file_of_other_things_does_not_hold_the_loop(void **state)
+{
+	(void)state;
+	struct file t = open_file(MAGIC_US, DLT_RAW_IP);
+	for (int i = 0; i < 5000; i++) {
+		put32(t.f, RECORDED);
+		put32(t.f, 0);
+		put32(t.f, 3);
+		put32(t.f, 3);
+		fputs("abc", t.f);
+	}
+	put_packet(t.f, 1, 0, 0, 0, 80);
+	fflush(t.f);
+	const char *path = t.path;
+	struct tc_capture_file_config cfg = config(&path, 1);
+	struct tc_capture *c = open_capture(&cfg);
+	struct tc_packet pkt;
+	struct tc_wait w;
+	int calls = 0;
+	while (!next_at(c, START, &pkt)) {
+		c->ops->wait(c, &w);
+		assert_int_equal(w.deadline, 0); /* and the next call may be now */
+		calls++;
+	}
+	assert_true(calls >= 4);
+	assert_int_equal(pkt.tcp.seq.v, 1);
+	expect_end(c);
 	c->ops->free(c);
 	close_file(&t);
 }
@@ -769,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so),
 		cmocka_unit_test(at_the_end_what_is_missing_is_lost),
 		cmocka_unit_test(what_is_no_tcp_is_counted_and_passed_over),
+		cmocka_unit_test(a_file_of_other_things_does_not_hold_the_loop),
 		cmocka_unit_test(a_filter_chooses_packets),
 		cmocka_unit_test(pcapng_is_read_too),
 		cmocka_unit_test(a_stamp_beyond_all_clocks_is_far_away_and_no_more),
