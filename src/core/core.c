@@ -476,7 +476,7 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 		c->ledger.send_errors++;
 		if (ev->error == EMSGSIZE && ev->replica < c->replicas.fresh &&
 		    tc_replica_at(c, ev->replica)->live) {
-			tc_replica_too_large(c, tc_replica_at(c, ev->replica));
+			tc_path_on_too_large(c, tc_replica_at(c, ev->replica));
 		}
 		break;
 	case TC_EVENT_PATH_MTU:

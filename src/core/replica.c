@@ -622,56 +622,13 @@ enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_
 	return TC_PULL_NOTHING;
 }
 
-/*
- * A path that swallows full segments: its errors go to the real client, not to us (RFC 2923 2.1). After two timeouts of a full segment
- * smaller ones are tried; when one of those is acknowledged the size is kept for the target.
- */
-static void try_smaller(const struct tc_core *c, struct tc_replica *r)
-{
-	uint32_t out = (uint32_t)tc_seq_diff(r->ep.snd_nxt, r->ep.snd_una);
-	uint32_t first = tc_u32_min(out, r->ep.cut);
-	bool silent = r->ep.state == TC_TCP_SYN_SENT || !c->channel_up;
-	if (silent || r->ep.backoff < 2 || r->ep.backoff % 2 != 0) {
-		return;
-	}
-	if (first > TC_MSS_BLACKHOLE_1) {
-		tc_endpoint_set_mss(&r->ep, TC_MSS_BLACKHOLE_1);
-	} else if (first > TC_MSS_BLACKHOLE_2) {
-		tc_endpoint_set_mss(&r->ep, TC_MSS_BLACKHOLE_2);
-	}
-}
-
-static uint16_t mss_of(const struct tc_replica *r)
-{
-	return (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));
-}
-
-/* Exactly the small segment was acknowledged, and more is outstanding: not the full one, that came late. */
-static void learn_mss(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before,
-		      uint32_t acked)
-{
-	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
-	bool small = acked == r->ep.cut && tc_seq_lt(r->ep.snd_una, r->ep.snd_nxt);
-	if (small && backoff_before >= 2 && mss_of(r) <= TC_MSS_BLACKHOLE_1 && mss_of(r) < t->mss) {
-		t->mss = mss_of(r);
-	}
-}
-
-void tc_replica_too_large(struct tc_core *c, const struct tc_replica *r)
-{
-	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
-	if (mss_of(r) <= t->mss) { /* not of a size that was given up already */
-		t->mss = t->mss > TC_MSS_BLACKHOLE_1 ? TC_MSS_BLACKHOLE_1 : TC_MSS_BLACKHOLE_2;
-	}
-}
-
 void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
 	if (!r->waiting) {
 		uint8_t backoff = r->ep.backoff;
 		tc_endpoint_on_deadline(&r->ep, &c->env, now);
 		if (r->ep.backoff != backoff) {
-			try_smaller(c, r);
+			tc_path_on_timeout(c, r);
 		}
 	}
 	tc_replica_touch(c, r);
@@ -693,7 +650,7 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 	if (news.acked > 0) {
 		c->ledger.held -= news.acked;
 		c->ledger.delivered += news.acked;
-		learn_mss(c, r, backoff, news.acked);
+		tc_path_on_acked(c, r, backoff, news.acked);
 	}
 	if (news.received > 0) {
 		tc_pace_on_heard(c, r, news.received, now);

@@ -256,8 +256,6 @@ enum tc_pull tc_replica_next(struct tc_core *c, struct tc_replica *r, struct tc_
 			     tc_time now);
 enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 				  const struct tc_answer *ans, tc_time now);
-/** tc_replica_too_large() - its segment was too large for our own host (EMSGSIZE) */
-void tc_replica_too_large(struct tc_core *c, const struct tc_replica *r);
 void tc_replica_on_deadline(struct tc_core *c, struct tc_replica *r, tc_time now);
 struct tc_replica *tc_replica_find(const struct tc_core *c, const struct tc_tuple *target,
 				   uint32_t hash);
@@ -273,6 +271,15 @@ tc_seq tc_replica_pos(const struct tc_replica *r);
 /** tc_alias_pick() - set .alias and .client_port of a replica of @s; false when no tuple is free */
 bool tc_alias_pick(const struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
 		   uint32_t copy, tc_time now);
+
+/* core/path.c */
+/** tc_path_on_timeout() - another timeout in a row: try smaller segments when full ones are swallowed */
+void tc_path_on_timeout(const struct tc_core *c, struct tc_replica *r);
+/** tc_path_on_acked() - @acked bytes were, after @backoff_before timeouts in a row: keep a size that passes, for the target */
+void tc_path_on_acked(struct tc_core *c, const struct tc_replica *r, uint8_t backoff_before,
+		      uint32_t acked);
+/** tc_path_on_too_large() - a segment of it was too large for our own host (EMSGSIZE) */
+void tc_path_on_too_large(struct tc_core *c, const struct tc_replica *r);
 
 /* core/pace.c */
 enum tc_pace_why {

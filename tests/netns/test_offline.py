@@ -194,10 +194,10 @@ def test_packets_arrive_at_their_recorded_times_and_none_is_early_after_a_gap(st
         replay.assert_whole(*talks)
         late = [arrival - plan for arrival, plan in zip(arrivals(replay, talks), planned)]
         late = sorted(1000 * (x - min(late)) for x in late)
-        if late[35] <= 2:
+        if late[29] <= 2:
             break
-    # counted from the earliest: if one were early, all others would be late
-    assert late[35] <= 2, f"ms after the earliest: {late}"
+    # three in four, counted from the earliest: if one were early, all others would be late
+    assert late[29] <= 2, f"ms after the earliest: {late}"
 
 
 def test_a_clock_that_goes_back_stops_nothing_and_is_counted(stage):

@@ -111,6 +111,10 @@ bool script_read(struct script *s, const char *file);
 /** script_run() - false: the core said something else, and what was printed */
 bool script_run(const struct script *s);
 
+/* numbers.c */
+/** script_number() - a number of the core's books by its name in a `check`; false when there is none of that name */
+bool script_number(const struct tc_core *core, const char *name, uint64_t *ret);
+
 /* bytes.c */
 /** script_ip() - an address of the dialogue: net 1 the clients, 9 the online server, 8 the target */
 struct tc_ip script_ip(bool v6, uint8_t net, uint8_t host);

@@ -285,6 +285,16 @@ static bool is_stalled(struct sim *s, const struct sim_event *ev)
 	}
 }
 
+static void announced(struct sim *s, unsigned slot)
+{
+	struct tc_event ev = {
+		.kind = TC_EVENT_ANNOUNCED,
+		.at = s->q.now,
+		.tuple = s->slots[slot].tuple,
+	};
+	sim_core_on_event(s, &ev);
+}
+
 static void dispatch(struct sim *s, const struct sim_event *ev)
 {
 	switch ((enum sim_event_kind)ev->kind) {
@@ -335,15 +345,9 @@ static void dispatch(struct sim *s, const struct sim_event *ev)
 	case SIM_EV_ACK_DUE:
 		sim_watch_ack_due(s, ev->arg);
 		break;
-	case SIM_EV_ANNOUNCED: {
-		struct tc_event e = {
-			.kind = TC_EVENT_ANNOUNCED,
-			.at = s->q.now,
-			.tuple = s->slots[ev->arg].tuple,
-		};
-		sim_core_on_event(s, &e);
+	case SIM_EV_ANNOUNCED:
+		announced(s, ev->arg);
 		break;
-	}
 	case SIM_EV_CHANNEL:
 		sim_report_channel(s, ev->arg != 0);
 		break;
