@@ -21,23 +21,49 @@
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LIST_MAX 80
-
-/* @only: at most one rule for its arguments; .op 0 of it: all arguments are fine */
-struct call {
-	const char *name;
-	struct scmp_arg_cmp only;
+/* With any arguments */
+static const char *const always[] = {
+	/* the loop */
+	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll", "ppoll_time64",
+	"timerfd_settime", "timerfd_settime64", "clock_gettime", "clock_gettime64", "gettimeofday",
+	"time", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "restart_syscall",
+	/* descriptors */
+	"read", "readv", "write", "writev", "pread64", "close", "lseek", "_llseek", "fstat",
+	"fstat64", "newfstatat", "fstatat64", "statx", "fcntl", "fcntl64",
+	/* sockets; a device that comes back is bound again */
+	"recvfrom", "recv", "recvmsg", "sendto", "send", "sendmsg", "getsockopt", "setsockopt",
+	"getsockname", "getpeername", "shutdown", "bind",
+	/* memory */
+	"brk", "mremap", "munmap", "madvise", "sysinfo",
+	/* signals, and the end */
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "futex", "futex_time64",
+	"getpid", "gettid", "exit", "exit_group",
+	/* OpenSSL */
+	"getrandom", "getuid", "geteuid", "getgid", "getegid",
+	/* the log and the pid file, and the way to the background */
+	"open", "openat", "dup2", "dup3", "unlink", "unlinkat", "chdir", "access", "faccessat", NULL
 };
+static const char *const to_accept[] = { "accept4", NULL };
+static const char *const to_connect[] = { "connect", NULL };
+static const char *const to_send[] = { "sendmmsg", NULL };
+static const char *const to_thread[] = { "set_robust_list", "rseq", "sched_getaffinity", NULL };
 
-struct list {
+static const struct {
 	unsigned needs; /* any of these; 0: always */
-	struct call calls[LIST_MAX];
+	const char *const *names;
+} lists[] = {
+	{ 0, always },
+	{ TC_GUARD_ACCEPT, to_accept },
+	{ TC_GUARD_CONNECT, to_connect },
+	{ TC_GUARD_SEND, to_send },
+	{ TC_GUARD_THREAD, to_thread },
 };
 
 #define ARG(n, cmp, a, b)                                                                          \
@@ -47,90 +73,59 @@ struct list {
 /* memory that cannot be run */
 #define NO_EXEC ARG(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)
 
-static const struct list lists[] = {
-	{ .needs = 0,
-	  .calls = {
-		  /* the loop */
-		  { "epoll_wait" }, { "epoll_pwait" }, { "epoll_pwait2" }, { "epoll_ctl" },
-		  { "poll" }, { "ppoll" }, { "ppoll_time64" }, { "timerfd_settime" },
-		  { "timerfd_settime64" }, { "clock_gettime" }, { "clock_gettime64" },
-		  { "gettimeofday" }, { "time" }, { "clock_nanosleep" },
-		  { "clock_nanosleep_time64" }, { "nanosleep" }, { "restart_syscall" },
-		  /* descriptors */
-		  { "read" }, { "readv" }, { "write" }, { "writev" }, { "pread64" }, { "close" },
-		  { "lseek" }, { "_llseek" }, { "fstat" }, { "fstat64" }, { "newfstatat" },
-		  { "fstatat64" }, { "statx" }, { "fcntl" }, { "fcntl64" },
-		  { "recvfrom" }, { "recv" }, { "recvmsg" }, { "sendto" }, { "send" },
-		  { "sendmsg" }, { "getsockopt" }, { "setsockopt" }, { "getsockname" },
-		  { "getpeername" }, { "shutdown" }, { "socketcall" },
-		  /* a device that comes back is bound again */
-		  { "bind" },
-		  { "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFINDEX, 0) },
-		  { "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFHWADDR, 0) },
-		  { "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFFLAGS, 0) },
-		  { "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFNAME, 0) },
-		  { "ioctl", ARG(1, SCMP_CMP_EQ, TCGETS, 0) },
-		  { 0 },
-	  } },
-	{ .needs = 0,
-	  .calls = {
-		  /* memory */
-		  { "brk" }, { "mmap", NO_EXEC }, { "mmap2", NO_EXEC }, { "mprotect", NO_EXEC },
-		  { "mremap" }, { "munmap" }, { "madvise" }, { "sysinfo" },
-		  /* signals, and the end; abort() signals itself */
-		  { "rt_sigaction" }, { "rt_sigprocmask" }, { "rt_sigreturn" }, { "sigreturn" },
-		  { "rt_sigpending" }, { "exit" }, { "exit_group" }, { "futex" },
-		  { "futex_time64" }, { "getpid" }, { "gettid" },
-		  /* OpenSSL */
-		  { "getrandom" }, { "getuid" }, { "geteuid" }, { "getgid" }, { "getegid" },
-		  /* the log and the pid file, and the way to the background */
-		  { "open" }, { "openat" }, { "dup2" }, { "dup3" }, { "unlink" }, { "unlinkat" },
-		  { "chdir" }, { "access" }, { "faccessat" },
-		  { 0 },
-	  } },
-	{ .needs = TC_GUARD_ACCEPT, .calls = { { "accept4" }, { 0 } } },
-	{ .needs = TC_GUARD_SEND, .calls = { { "sendmmsg" }, { 0 } } },
-	{ .needs = TC_GUARD_CONNECT,
-	  .calls = {
-		  { "connect" },
-		  { "socket", ARG(0, SCMP_CMP_EQ, AF_INET, 0) },
-		  { "socket", ARG(0, SCMP_CMP_EQ, AF_INET6, 0) },
-		  { "socket", ARG(0, SCMP_CMP_EQ, AF_UNIX, 0) }, /* if_nametoindex() */
-		  { 0 },
-	  } },
-	{ .needs = TC_GUARD_THREAD,
-	  .calls = {
-		  { "clone", ARG(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
-		  { "set_robust_list" }, { "rseq" }, { "sched_getaffinity" },
-		  { 0 },
-	  } },
+/* With such an argument only */
+static const struct {
+	unsigned needs;
+	const char *name;
+	struct scmp_arg_cmp arg;
+} rules[] = {
+	{ 0, "mmap", NO_EXEC },
+	{ 0, "mmap2", NO_EXEC },
+	{ 0, "mprotect", NO_EXEC },
+	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFINDEX, 0) },
+	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFHWADDR, 0) },
+	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFFLAGS, 0) },
+	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFNAME, 0) },
+	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, TCGETS, 0) },
+	{ TC_GUARD_CONNECT, "socket", ARG(0, SCMP_CMP_EQ, AF_INET, 0) },
+	{ TC_GUARD_CONNECT, "socket", ARG(0, SCMP_CMP_EQ, AF_INET6, 0) },
+	/* if_nametoindex() */
+	{ TC_GUARD_CONNECT, "socket", ARG(0, SCMP_CMP_EQ, AF_UNIX, 0) },
+	{ TC_GUARD_THREAD, "clone", ARG(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
 };
 
-static int allow(scmp_filter_ctx ctx, const struct call *c)
+/* @arg: NULL for any */
+static int allow(scmp_filter_ctx ctx, const char *name, const struct scmp_arg_cmp *arg)
 {
-	int nr = seccomp_syscall_resolve_name(c->name);
+	int nr = seccomp_syscall_resolve_name(name);
 	if (nr == __NR_SCMP_ERROR) {
 		return 0; /* newer than this library */
 	}
-	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, c->only.op != 0 ? 1 : 0, &c->only);
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, arg != NULL ? 1 : 0, arg);
+}
+
+static bool is_needed(unsigned needs, unsigned by)
+{
+	return by == 0 || (by & needs) != 0;
 }
 
 static int fill(scmp_filter_ctx ctx, unsigned needs)
 {
+	int r = 0;
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-		const struct list *l = &lists[i];
-		if (l->needs != 0 && (l->needs & needs) == 0) {
-			continue;
-		}
-		for (size_t k = 0; l->calls[k].name != NULL; k++) {
-			int r = allow(ctx, &l->calls[k]);
-			if (r < 0) {
-				return r;
-			}
+		const char *const *name = lists[i].names;
+		for (; is_needed(needs, lists[i].needs) && *name != NULL && r == 0; name++) {
+			r = allow(ctx, *name, NULL);
 		}
 	}
-	struct call own = { "tgkill", ARG(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0) };
-	return allow(ctx, &own);
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0] && r == 0; i++) {
+		if (is_needed(needs, rules[i].needs)) {
+			r = allow(ctx, rules[i].name, &rules[i].arg);
+		}
+	}
+	/* abort() signals its own process */
+	struct scmp_arg_cmp own = ARG(0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
+	return r == 0 ? allow(ctx, "tgkill", &own) : r;
 }
 
 int tc_calls_limit(unsigned needs)

@@ -38,7 +38,9 @@ CONGESTION = b"cubic"
 # so much longer than the kernel's client ours may take
 RATIO = 1.3
 CONNECTIONS = 50
-ETH_P_ALL, SO_TIMESTAMPNS = 3, 35
+# bytes a second of a client: four times what a wire carries, and not so much that the uploads leave this machine no CPU for the rest
+CLIENT_RATE = 10_000_000
+ETH_P_ALL, SO_TIMESTAMPNS, SO_MAX_PACING_RATE = 3, 35, 47
 SYN, ACK = 0x02, 0x10
 
 Lane = collections.namedtuple("Lane", "number wire target port")
@@ -186,20 +188,20 @@ class Net:
         counts.extend(lane.wire.stop() for lane in self.lanes)
 
 
-def upload(host, ip, port, congestion=None):
-    """The kernel's TCP of a host sends it all."""
+def upload(host, ip, port, options):
+    """The kernel's TCP of a host sends it all; @options: (level, name, value) for its socket."""
     with host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
         s.settimeout(60)
-        if congestion:
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
+        for option in options:
+            s.setsockopt(*option)
         s.connect((ip, port))
         s.sendall(bytes(UPLOAD))
         s.shutdown(socket.SHUT_WR)
         s.recv(1)
 
 
-def start_uploads(host, addresses, congestion=None):
-    threads = [threading.Thread(target=upload, args=(host, *address, congestion), daemon=True) for address in addresses]
+def start_uploads(host, addresses, *options):
+    threads = [threading.Thread(target=upload, args=(host, *address, options), daemon=True) for address in addresses]
     for thread in threads:
         thread.start()
     return threads
@@ -208,7 +210,8 @@ def start_uploads(host, addresses, congestion=None):
 def kernel_times(net, settings, congestion=CONGESTION):
     with net.wires(settings) as counts:
         sinks = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
-        threads = start_uploads(net.online, [(lane.target.ip, TARGET_PORT) for lane in net.lanes], congestion)
+        threads = start_uploads(net.online, [(lane.target.ip, TARGET_PORT) for lane in net.lanes],
+                                (socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion))
         times = [sink.result() for sink in sinks]
         for thread in threads:
             thread.join()
@@ -220,7 +223,8 @@ def our_times(net, settings):
         pair = net.pair("--max-lag", "120", "-m", "1024", "-B", "256")
         targets = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
         online = [Sink(net.online, lane.port) for lane in net.lanes]
-        threads = start_uploads(net.client, [(net.online.ip, lane.port) for lane in net.lanes])
+        threads = start_uploads(net.client, [(net.online.ip, lane.port) for lane in net.lanes],
+                                (socket.SOL_SOCKET, SO_MAX_PACING_RATE, CLIENT_RATE))
         for sink in online:
             sink.result()
         times = [sink.result() for sink in targets]

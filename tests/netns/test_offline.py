@@ -19,6 +19,7 @@ import ipaddress
 import itertools
 import json
 import os
+import signal
 import sys
 import time
 
@@ -292,13 +293,18 @@ def test_standard_input_is_a_file_and_so_is_what_zcat_writes_into_it(stage):
 
 
 def test_files_are_replayed_one_after_another_in_the_background_too(stage):
-    talks = [talk(0), talk(1, begin=0.1), talk(2, begin=0.2)]
+    talks = [talk(0, pause=0.3), talk(1, begin=1.4), talk(2, begin=1.5)]
     for i, c in enumerate(talks):
         stage.write(f"part{i}.pcap", pcap(c.frames))
     replay = Replay(stage, None, ("-d", "-P", stage.path("pid"), "-T", "2"), prefix=("env", "-C", stage.lab.folder))
     replay.start("part0.pcap,part1.pcap,part2.pcap")  # names that mean something in this folder alone
     assert replay.finish().process.code == 0, replay.process.errors()
-    assert until(lambda: not os.path.exists(stage.path("pid")), 10)
+    with open(stage.path("pid"), encoding="ascii") as f:
+        pid = int(f.read())
+    ended = until(lambda: not os.path.exists(stage.path("pid")), 10)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    assert ended
     replay.assert_whole(*talks * 2)
 
 
