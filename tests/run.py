@@ -44,17 +44,30 @@ def build(name, compiler, options):
     return subprocess.run(["ninja", "--quiet", "-C", name], stdin=subprocess.DEVNULL).returncode == 0
 
 
-def run(name, suites):
-    """Run suites in a build; return meson's records of the tests."""
+def meson_test(name, *what):
+    """Run tests in a build; return meson's records of them."""
     log = os.path.join(name, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
     args = ["meson", "test", "-C", name, "--no-rebuild", "--print-errorlogs"]
-    code = subprocess.run(args + [f"--suite={s}" for s in suites], stdin=subprocess.DEVNULL).returncode
+    code = subprocess.run([*args, *what], stdin=subprocess.DEVNULL).returncode
     if not os.path.exists(log):
         return [] if code == 0 else [{"name": name, "result": "ERROR"}]
     with open(log, encoding="utf-8") as f:
         return [json.loads(line) for line in f]
+
+
+def run(name, suites):
+    """Run suites. What failed on real hosts gets a second try, alone, and is named: a busy machine is no fault, but a thing to know."""
+    tests = meson_test(name, *[f"--suite={s}" for s in suites])
+    for i, test in enumerate(tests):
+        suite, _, title = test["name"].partition(" / ")
+        if suite.endswith(":netns") and test["result"] in ("FAIL", "TIMEOUT"):
+            again = meson_test(name, title)
+            if len(again) == 1 and again[0]["result"] == "OK":
+                say(f"passed at the second try only: {name}: {test['name']}")
+                tests[i] = again[0]
+    return tests
 
 
 def reason(test):
