@@ -48,6 +48,10 @@ static uint32_t pace(struct tc_endpoint *ep, uint32_t len, tc_time now)
 	if (free >= all) {
 		return len;
 	}
+	if (tc_seq_eq(ep->snd_una, ep->snd_nxt)) {
+		/* nothing is out whose acknowledgement would go on: an SRTT that was measured in bad times must not hold us back */
+		return tc_u32_min(len, TC_INITIAL_WINDOW_SEGMENTS * (uint32_t)ep->cut);
+	}
 	ep->paced = true;
 	if (free <= 0) {
 		return 0;

@@ -22,6 +22,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 sys.path.insert(0, os.path.join(os.environ.get("TCPCOPY_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."), "lab"))
 
 from lab import Lab, cpus  # pylint: disable=wrong-import-position
@@ -37,6 +39,9 @@ TARGET_PORT = 8080
 CONGESTION = b"cubic"
 # so much longer than the kernel's client ours may take
 RATIO = 1.3
+# a wire has real-time priority: when it is late by so much, nothing ran on its CPU but the kernel or another machine
+STILL_MS = 50
+ATTEMPTS = 3
 CONNECTIONS = 50
 # bytes a second of a client: four times what a wire carries, and not so much that the uploads leave this machine no CPU for the rest
 CLIENT_RATE = 10_000_000
@@ -220,7 +225,7 @@ def kernel_times(net, settings, congestion=CONGESTION):
 
 def our_times(net, settings):
     with net.wires(settings) as counts:
-        pair = net.pair("--max-lag", "120", "-m", "1024", "-B", "256")
+        pair = net.pair("--max-lag", "120", "-m", "1024")
         targets = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
         online = [Sink(net.online, lane.port) for lane in net.lanes]
         threads = start_uploads(net.client, [(net.online.ip, lane.port) for lane in net.lanes],
@@ -240,19 +245,30 @@ def describe(name, times, counts):
         print(f"  {way}: " + ", ".join(f"{key} {[c[way][key] for c in counts]}" for key in ("frames", "lost", "queue_full", "late", "lag_max_us")))
 
 
-def compare(settings):
+def ratio_of(settings):
+    """(how much longer than the kernel's TCP ours took, milliseconds that a frame was late on a wire)"""
     with Lab(print) as lab:
         net = Net(lab)
-        kernel, counts = kernel_times(net, settings)
-        describe("kernel", kernel, counts)
+        kernel, kernel_counts = kernel_times(net, settings)
         ours, counts, summary = our_times(net, settings)
-        describe("ours", ours, counts)
-        print({key: summary.get(key) for key in ("retransmits", "rtos", "fast_retransmits", "segments")}, summary)
-        assert summary["balance"] is True
-        assert summary["fidelity_percent"] == 100
-        ratio = statistics.median(ours) / statistics.median(kernel)
-        print(f"ours / kernel: {ratio:.2f}")
-        assert ratio < RATIO
+    describe("kernel", kernel, kernel_counts)
+    describe("ours", ours, counts)
+    print({key: summary["deliver"][key] for key in ("retransmits", "fast_retransmits", "rtos")})
+    assert summary["balance"] is True
+    assert summary["fidelity_percent"] == 100
+    ratio = statistics.median(ours) / statistics.median(kernel)
+    print(f"ours / kernel: {ratio:.2f}")
+    return ratio, max(count[way]["lag_max_us"] for count in kernel_counts + counts for way in ("ab", "ba")) / 1e3
+
+
+def compare(settings):
+    """Our ratio must be good, but what was measured while the machine stood still is worth nothing: then once more."""
+    for _ in range(ATTEMPTS):
+        ratio, late_ms = ratio_of(settings)
+        if ratio < RATIO:
+            return
+        assert late_ms > STILL_MS, f"{ratio:.2f} times as long as the kernel's TCP"
+    pytest.skip(f"machine: it stood still for up to {late_ms:.0f} ms in each of {ATTEMPTS} attempts")
 
 
 def test_an_upload_over_a_lossy_wire_takes_hardly_longer_than_the_kernels_own():
