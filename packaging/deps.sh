@@ -12,7 +12,7 @@ build="gcc libc6-dev meson ninja-build pkgconf python3-minimal
 demo="nginx-light wrk apache2-utils iproute2 procps"
 # llvm-14 has the symbolizer that gives sanitizer reports their line numbers
 tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind mandoc
-	python3 python3-pytest python3-scapy redis-server redis-tools nftables conntrack ethtool"
+	python3 python3-pytest python3-scapy redis-server redis-tools nftables conntrack ethtool libcap2-bin"
 # For this host; what is for the other architecture is packaging/cross-arm64.sh's affair
 cross="gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-user"
 

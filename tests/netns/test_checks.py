@@ -9,16 +9,15 @@ import collections
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.environ.get("TCPCOPY_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."), "lab"))
 
+from echo import Echo  # pylint: disable=wrong-import-position
 from lab import Lab, ThreeHosts, cpus, until  # pylint: disable=wrong-import-position
 from pair import Pair, program  # pylint: disable=wrong-import-position
 
@@ -26,39 +25,15 @@ TOOLS_CPU = cpus()[1]
 PATIENCE = 15
 
 
-class Server(threading.Thread):
-    """Accepts on a port of a host and says what it hears."""
-
-    def __init__(self, host, port):
-        super().__init__(daemon=True)
-        self.listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("", port))
-        self.listener.listen(50)
-        self.start()
-
-    def run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self.echo, args=(self.listener.accept()[0],), daemon=True).start()
-
-    @staticmethod
-    def echo(connection):
-        with contextlib.suppress(OSError), connection:
-            while data := connection.recv(4096):
-                connection.sendall(data)
-
-
 class Stage:
     def __init__(self, lab):
         self.lab, self.net = lab, ThreeHosts(lab, 1)
-        self.servers = [Server(self.net.online, 80), Server(self.net.target, 8080)]
+        self.servers = [Echo(self.net.online, 80), Echo(self.net.target, 8080)]
         self.pair = Pair(self.net, TOOLS_CPU)
 
     def close(self):
         for server in self.servers:
-            server.listener.shutdown(socket.SHUT_RDWR)
-            server.listener.close()
+            server.close()
 
     def path(self, name):
         return os.path.join(self.lab.folder, name)

@@ -13,16 +13,15 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
 SOURCE = os.environ.get("TCPCOPY_SOURCE") or os.path.join(os.path.dirname(__file__), "..", "..")
 sys.path.insert(0, os.path.join(SOURCE, "lab"))
 
+from echo import Echo  # pylint: disable=wrong-import-position
 from lab import Lab, ThreeHosts, Watch, cpus, until  # pylint: disable=wrong-import-position
 from pair import PORT, listens, program  # pylint: disable=wrong-import-position
 
@@ -41,44 +40,18 @@ def built_with(library):
     return library in subprocess.run(["ldd", program("intercept")], stdout=subprocess.PIPE, text=True, check=False).stdout
 
 
-if not (built_with("libcap-ng") and built_with("libseccomp")):
-    pytest.skip("the programs are built without libcap-ng or libseccomp", allow_module_level=True)
-
-
-class Server(threading.Thread):
-    """Accepts on a port of a host, answers with what it hears, and keeps it in .heard, by connection."""
-
-    def __init__(self, host, port):
-        super().__init__(daemon=True)
-        self.heard = []
-        self.listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("", port))
-        self.listener.listen(50)
-        self.start()
-
-    def run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self.echo, args=(self.listener.accept()[0],), daemon=True).start()
-
-    def echo(self, connection):
-        with contextlib.suppress(OSError), connection:
-            while data := connection.recv(4096):
-                self.heard.append(data)
-                connection.sendall(data)
+pytestmark = pytest.mark.skipif(not (built_with("libcap-ng") and built_with("libseccomp")),
+                                reason="the programs are built without libcap-ng or libseccomp")
 
 
 class Stage:
     def __init__(self, lab):
         self.lab, self.net, self.said = lab, ThreeHosts(lab, 1), 0
-        self.online, self.target = Server(self.net.online, 80), Server(self.net.target, 8080)
-        self.prefix, self.folder = [], None
+        self.online, self.target = Echo(self.net.online, 80), Echo(self.net.target, 8080)
 
     def close(self):
         for server in (self.online, self.target):
-            server.listener.shutdown(socket.SHUT_RDWR)
-            server.listener.close()
+            server.close()
 
     def path(self, name):
         return os.path.join(self.lab.folder, name)
