@@ -14,7 +14,7 @@
 static bool is_lossy(const struct sim_params *p)
 {
 	return p->fwd_loss > 0 || p->ret_loss > 0 || p->fwd_rate_kbit > 0 || p->fwd_mtu > 0 ||
-	       p->send_error > 0 || p->target_drop_ack > 0;
+	       p->send_error > 0 || p->target_drop_ack > 0 || p->relay_queue < 256;
 }
 
 static bool is_disturbed(const struct sim_params *p)

@@ -366,6 +366,20 @@ static void scene_clock_wrap(struct sim_params *p, struct sim_rng *r)
 	}
 }
 
+static void scene_relay_full(struct sim_params *p, struct sim_rng *r)
+{
+	p->relay = 1;
+	p->relay_queue = PICK(r, 4, 8, 16, 256);
+	p->ret_batch_us = PICK(r, 1000, 20000, 100000);
+	p->ret_jitter_us = PICK(r, 0, 500);
+	p->ret_reorder = PICK(r, 0, 100, 300);
+	p->target_super = PICK(r, 0, 16);
+	if (p->relay_queue == 256) { /* not so that the RST itself may find it full */
+		p->ret_batch_us = PICK(r, 100000, 300000);
+		p->quit = PICK(r, 0, SIM_QUIT_EARLY, SIM_QUIT_RST);
+	}
+}
+
 static void scene_imitate_rtt(struct sim_params *p, struct sim_rng *r)
 {
 	p->rtt_us = sim_rng_log(r, 1000, 200000);
@@ -393,6 +407,7 @@ static const struct scene scenes[] = {
 	{ "stop", 4, scene_stop },
 	{ "idle", 3, scene_idle },
 	{ "imitate-rtt", 3, scene_imitate_rtt },
+	{ "relay-full", 8, scene_relay_full },
 	{ "join", 4, scene_join },
 	{ "full-tables", 3, scene_full_tables },
 	{ "stall", 4, scene_stall },

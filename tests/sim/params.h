@@ -104,6 +104,7 @@ enum sim_quit {
 	X(ret_batch_us, 0, "reports come in batches so often")                                     \
 	X(ret_merge, 0, "and those of a flow are merged")                                          \
 	X(relay, 0, "reports go through the relay and its encoding")                               \
+	X(relay_queue, 256, "reports that the relay's queue holds")                                \
 	X(channel_down_ms, 0, "the channel is down for so long")                                   \
 	X(channel_down_at_ms, 5, "from then on")                                                   \
 	X(target_ts, 1, "the target does timestamps")                                              \

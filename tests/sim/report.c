@@ -14,7 +14,7 @@ static void start_relay(struct sim *s)
 	struct sim_rng r = sim_rng_of(s->seed, 3);
 	struct tc_relay_config cfg = {
 		.flows = 64,
-		.queue = 256,
+		.queue = (uint32_t)s->p.relay_queue,
 		.offers_per_second = 100,
 		.flow_idle = 120 * TC_SEC,
 		.table_key = { sim_rng_next(&r), sim_rng_next(&r) },
@@ -149,7 +149,14 @@ static void relay_take(struct sim *s, const struct sim_pkt *pkt)
 		.tcp = pkt->tcp,
 		.payload_len = pkt->len,
 	};
+	struct tc_relay_stats before;
+	struct tc_relay_stats after;
+	tc_relay_stats(s->relay, &before);
 	tc_relay_on_packet(s->relay, &seen, s->q.now);
+	tc_relay_stats(s->relay, &after);
+	if (after.reported + after.merged > before.reported + before.merged) {
+		sim_relayed_in(&s->slots[pkt->who].relayed, &pkt->tcp, pkt->len, pkt->life);
+	}
 	if (s->q.now - s->relay_chore > TC_SEC) {
 		s->relay_chore = s->q.now;
 		tc_relay_on_deadline(s->relay, s->q.now);
@@ -195,6 +202,16 @@ void sim_report_on_answer(struct sim *s, uint32_t i)
 	sim_pkt_free(s, i);
 }
 
+static void relay_emptied(struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const char *bad = sim_relayed_empty(&s->slots[i].relayed);
+		if (bad != NULL) {
+			sim_fail(s, "relay: slot %u: %s", i, bad);
+		}
+	}
+}
+
 static void relay_batches(struct sim *s)
 {
 	uint8_t buf[TC_CHANNEL_HEAD + 1024];
@@ -223,11 +240,17 @@ static void relay_batches(struct sim *s)
 			};
 			uint16_t slot = sim_slot_find(s, &t);
 			sim_trace_pkt(s, "relayed <", slot, &ans.tcp, ans.payload_len);
+			if (slot != SIM_NONE) {
+				sim_relayed_out(&s->slots[slot].relayed, &ans);
+			}
 			sim_core_on_answer(s, &ans);
 		}
 		if (body.n != 0 && !s->failed) {
 			sim_fail(s, "relay: a batch with more in it than it counts");
 		}
+	}
+	if (s->channel_up && !s->failed) {
+		relay_emptied(s);
 	}
 }
 

@@ -21,6 +21,7 @@
 #include "sim/link.h"
 #include "sim/params.h"
 #include "sim/queue.h"
+#include "sim/relayed.h"
 #include "sim/rng.h"
 #include "sim/spans.h"
 #include "sim/target.h"
@@ -200,6 +201,7 @@ struct sim_session {
 
 struct sim_slot {
 	struct tc_tuple tuple;
+	struct sim_relayed relayed;
 	uint64_t convs; /* that may appear on it */
 	uint16_t life;	/* the newest, SIM_NONE */
 	struct sim_conn conn;
