@@ -6,7 +6,8 @@
  *                      reports, in batches
  *
  * The wire is the lab's (lab/wire_line.h) without its devices; the target behaves as Linux does where that matters here: every second
- * segment is acknowledged, at once when something is missing, the first ones all, the rest after 40 ms; three SACK blocks, the newest first.
+ * segment is acknowledged, at once when something is missing or comes twice, the first ones all, the rest after 40 ms; three SACK
+ * blocks, the newest first.
  * No clock, no network, no root: the same seed gives the same figures on every machine. tests/netns/test_endpoint.py is the same
  * with real parts.
  */
@@ -42,6 +43,7 @@ struct options {
 	int64_t first_seed;
 	int64_t reports_ns;
 	int64_t stall_ns;
+	int64_t mute_ns;
 	struct wire_settings wire; /* both ways */
 	int64_t most_ms;
 	int64_t trace_ns;
@@ -63,6 +65,9 @@ static const struct tc_option option_table[] = {
 	  .help = "the target's answers come in batches, so far apart; default 1" },
 	{ "stall", 0, TC_OPTION_DURATION, AT(stall_ns), .arg = "MS", .min = 0, .max = 900 * TC_MS,
 	  .scale = TC_MS, .help = "once a second our side has no CPU for so long; default 0" },
+	{ "mute", 0, TC_OPTION_DURATION, AT(mute_ns), .arg = "MS", .min = 0, .max = 900 * TC_MS,
+	  .scale = TC_MS,
+	  .help = "once a second no report comes for so long, while our timers run; default 0" },
 	{ "delay", 0, TC_OPTION_DURATION, AT(wire.delay_ns), .arg = "MS", .min = 0,
 	  .max = 10 * TC_SEC, .scale = TC_MS, .initial = 20 * TC_MS,
 	  .help = "of the wire, each way; default 20" },
@@ -148,7 +153,8 @@ static void transmit(struct direction *d, const struct message *m, tc_time now)
 	}
 }
 
-static void answer(struct upload *u, uint8_t flags)
+/* @again: what came a second time, reported first (RFC 2883); left == right: nothing did */
+static void answer_again(struct upload *u, uint8_t flags, struct tc_sack again)
 {
 	struct target *t = &u->target;
 	struct message m = { .tcp = {
@@ -168,12 +174,20 @@ static void answer(struct upload *u, uint8_t flags)
 		m.tcp.opt.ws_shift = WIN_SHIFT;
 		m.tcp.opt.sack_ok = true;
 	}
-	for (uint32_t i = 0; i < t->n && i < SACKS; i++) {
+	if (!tc_seq_eq(again.left, again.right)) {
+		m.tcp.opt.sack[m.tcp.opt.n_sack++] = again;
+	}
+	for (uint32_t i = 0; i < t->n && m.tcp.opt.n_sack < SACKS; i++) {
 		m.tcp.opt.sack[m.tcp.opt.n_sack++] = t->range[i];
 	}
 	t->unacked = 0;
 	t->ack_at = TC_TIME_NEVER;
 	transmit(&u->ba, &m, u->now);
+}
+
+static void answer(struct upload *u, uint8_t flags)
+{
+	answer_again(u, flags, (struct tc_sack){ 0 });
 }
 
 /* A range beyond a gap: joined with those that it touches, and put first. */
@@ -246,6 +260,10 @@ static void take_segment(struct upload *u, const struct message *m)
 	}
 	t->unacked++;
 	t->acks++;
+	if (!is_new && m->len > 0) {
+		answer_again(u, TC_TCP_ACK, (struct tc_sack){ m->tcp.seq, end });
+		return;
+	}
 	if (!in_order || !is_new || had_gap || t->unacked >= 2 || t->acks <= QUICK_ACKS) {
 		answer(u, TC_TCP_ACK);
 	} else {
@@ -380,20 +398,30 @@ static void trace(struct upload *u)
 
 /* --- the run --- */
 
-/* When our side does what is due at @t: it may have no CPU then. */
-static tc_time awake(const struct upload *u, tc_time t)
+/* When what is due at @t happens on a side that stands still for @still at the beginning of each second. */
+static tc_time awake(tc_time t, tc_time still)
 {
-	tc_time stall_ends = t / TC_SEC * TC_SEC + u->opt->stall_ns;
-	return t == TC_TIME_NEVER ? t : tc_time_max(t, t >= TC_SEC ? stall_ends : 0);
+	tc_time ends = t / TC_SEC * TC_SEC + still;
+	return t == TC_TIME_NEVER || t < TC_SEC ? t : tc_time_max(t, ends);
+}
+
+static tc_time reports_at(const struct upload *u)
+{
+	return awake(u->reports_at, tc_time_max(u->opt->stall_ns, u->opt->mute_ns));
+}
+
+static tc_time deadline_at(const struct upload *u)
+{
+	return awake(tc_core_deadline(u->core), u->opt->stall_ns);
 }
 
 static tc_time next_time(const struct upload *u)
 {
-	tc_time t = tc_time_min(u->client_at, awake(u, u->reports_at));
+	tc_time t = tc_time_min(u->client_at, reports_at(u));
 	t = tc_time_min(t, wire_queue_deadline(&u->ab.queue));
 	t = tc_time_min(t, wire_queue_deadline(&u->ba.queue));
 	t = tc_time_min(t, u->target.ack_at);
-	return tc_time_max(tc_time_min(t, awake(u, tc_core_deadline(u->core))), u->now);
+	return tc_time_max(tc_time_min(t, deadline_at(u)), u->now);
 }
 
 static bool take(struct direction *d, tc_time now, struct message *ret)
@@ -419,13 +447,13 @@ static void step(struct upload *u, const struct tc_ip *online, uint16_t port)
 	if (u->now >= u->target.ack_at) {
 		answer(u, TC_TCP_ACK);
 	}
-	if (u->now >= awake(u, u->reports_at)) {
+	if (u->now >= reports_at(u)) {
 		hand_over_reports(u);
 	}
 	if (u->now >= u->client_at) {
 		client_speaks(u, online, port);
 	}
-	if (u->now >= awake(u, tc_core_deadline(u->core))) {
+	if (u->now >= deadline_at(u)) {
 		tc_core_on_deadline(u->core, u->now);
 		pull(u);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * core/alias.c - which address and port a replica speaks from
  *
- * The first copy of a client keeps its own tuple, unless -c replaces all addresses. Every other copy gets one of its own: chosen by a keyed
+ * The first copy of a client keeps its own tuple, unless -c replaces all addresses or -f all ports. Every other copy gets one of its own: chosen by a keyed
  * hash of the client and the number of the copy, so that the same client meets the same tuple again, and moved on while somebody
  * else has it. A tuple that may still be in TIME-WAIT is taken only when a first round found nothing else: timestamps make it work.
  */
@@ -42,7 +42,7 @@ bool tc_alias_pick(const struct tc_core *c, const struct tc_session *s, struct t
 	bool pooled = c->cfg.n_pool_v4 + c->cfg.n_pool_v6 > 0;
 	r->alias = TC_NIL;
 	r->client_port = s->online.client_port;
-	if (copy == 0 && !pooled) {
+	if (copy == 0 && !pooled && !c->cfg.alias_first) {
 		return true;
 	}
 	uint32_t span = (uint32_t)c->cfg.alias_port_last - c->cfg.alias_port_first + 1;

@@ -16,6 +16,10 @@
 struct tc_board {
 	tc_seq rxt_nxt; /* snd_nxt when the byte at snd_una was last sent again, or when snd_una came to it */
 	bool again_due; /* what was sent again at snd_una is lost too */
+	bool undo; /* the last timeout may have been for nothing: no acknowledgement has come since */
+	uint32_t undo_ts; /* TSval of what it sent again */
+	uint32_t undo_cwnd;
+	uint32_t undo_ssthresh;
 	uint32_t n;
 	uint32_t bytes; /* in all ranges */
 	struct tc_sack range[TC_BOARD_RANGES];

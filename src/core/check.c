@@ -72,6 +72,26 @@ static const char *check_replica(const struct tc_core *c, const struct tc_replic
 	return NULL;
 }
 
+static const char *check_targets(const struct tc_core *c)
+{
+	uint32_t asking[TC_MAPS_MAX] = { 0 };
+	uint32_t held[TC_MAPS_MAX] = { 0 };
+	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
+		const struct tc_replica *r = tc_replica_at(c, i);
+		if (r->live) {
+			uint16_t t = tc_replica_target(c, r);
+			asking[t] += !r->waiting && r->ep.state == TC_TCP_SYN_SENT;
+			held[t] += r->held_back;
+		}
+	}
+	for (uint32_t i = 0; i < c->cfg.n_maps; i++) {
+		if (asking[i] != c->targets[i].asking || held[i] != c->targets[i].held) {
+			return "connections that ask their target miscounted";
+		}
+	}
+	return NULL;
+}
+
 const char *tc_core_check(const struct tc_core *c, tc_time now)
 {
 	(void)now;
@@ -101,6 +121,10 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 		if (bad != NULL) {
 			return bad;
 		}
+	}
+	bad = check_targets(c);
+	if (bad != NULL) {
+		return bad;
 	}
 	uint32_t queued = 0;
 	for (uint32_t i = c->ready_head; i != TC_NIL && queued <= ready;

@@ -19,6 +19,10 @@
 #define TC_DUP_ACKS 3
 
 /* --- windows --- */
+/* RFC 9438 4.3, 4.6: after a loss 0.7 of the flight, not half, and then 3 * (1 - 0.7) / (1 + 0.7) segments a round trip, not one: as fair to
+ * others as one and a half are, and a path with a short queue is not left half empty */
+#define TC_REDUCED_PERCENT 70
+#define TC_AVOIDANCE_PERCENT 53
 /* RFC 6928: ten segments, as every client of the last ten years */
 #define TC_INITIAL_WINDOW_SEGMENTS 10
 /* Our receive window is a promise that costs nothing: payload never comes here. 65535 << 7 is 8 MB, enough for 10 Gbit/s over 6 ms. */
@@ -96,8 +100,14 @@
 /* How far ahead a packet may be that decides something by its number alone: that a lone SYN was accepted (the handshake's ACK may have
  * been lost, but the last words of an old connection must not pass for it), or that the client reset. */
 #define TC_NEAR_MAX (1U << 20)
+/* Of the lone SYNs, when fewer clients are kept, so many are looked at: the latest, whose handshakes are still to come */
+#define TC_SHED_SYNS_MAX 4096
 /* Chunks that data on lone SYNs may take, as a share of all: a flood of them must not starve sessions */
 #define TC_SYN_CHUNKS_SHARE 64
+/* A target of which nothing was heard for so long may be one whose answers go to the real clients, for want of a route to intercept ... */
+#define TC_TARGET_SILENT (3 * TC_SEC)
+/* ... so no more connections than these ask it at the same time, until it is heard */
+#define TC_ASKING_MAX 8
 /* TIME-WAIT of the target (Linux: 60 s) */
 #define TC_CLOSED_LIFE (60 * TC_SEC)
 /* Answers that a closed tuple may still draw from us: challenge ACKs and repeated FINs, not a dialogue */

@@ -6,6 +6,7 @@
  */
 #include "core/constants.h"
 #include "core/state.h"
+#include "wire/share.h"
 
 #include <errno.h>
 
@@ -127,6 +128,11 @@ struct tc_core *tc_core_init(void *mem, const struct tc_core_config *cfg, tc_tim
 	}
 	c->ready_head = TC_NIL;
 	c->ready_tail = TC_NIL;
+	for (uint32_t i = 0; i < TC_MAPS_MAX; i++) {
+		c->targets[i].heard_at = INT64_MIN / 2;
+	}
+	c->keep_share = TC_SHARE_ALL;
+	c->session_at = INT64_MIN / 2;
 	c->loss_at = INT64_MIN / 2;
 	c->channel_up = cfg->channel;
 	c->scan_at = TC_TIME_NEVER;
@@ -160,44 +166,17 @@ static struct tc_session *find_session(const struct tc_core *c, const struct tc_
 	return NULL;
 }
 
-/* May a connection of this tuple be copied at all? TC_DROP_NONE and its map, or why not. */
-static enum tc_drop admit(const struct tc_core *c, const struct tc_tuple *t, uint16_t *ret_map)
-{
-	uint16_t map = 0;
-	while (map < c->cfg.n_maps &&
-	       !tc_map_covers(&c->cfg.maps[map], &t->server, t->server_port)) {
-		map++;
-	}
-	if (map == c->cfg.n_maps) {
-		return TC_DROP_NO_MAP;
-	}
-	for (uint32_t i = 0; i < c->cfg.n_maps; i++) {
-		if (tc_ip_eq(&c->cfg.maps[i].target, &t->client)) {
-			return TC_DROP_FROM_TARGET;
-		}
-	}
-	if (c->cfg.share_permyriad < 10000) {
-		struct {
-			struct tc_ip client;
-			uint32_t port;
-		} who = { t->client, t->client_port };
-		if (tc_siphash(&c->cfg.table_key, &who, sizeof who) % 10000 >=
-		    c->cfg.share_permyriad) {
-			return TC_DROP_SAMPLED_OUT;
-		}
-	}
-	*ret_map = map;
-	return TC_DROP_NONE;
-}
-
 /* A packet that belongs to nothing: why it is not copied; it may be the first that we see of a connection that was open before. */
 static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint32_t online_hash,
 			       bool has_syn, const struct tc_packet *pkt)
 {
 	uint16_t map;
-	enum tc_drop drop = admit(c, t, &map);
+	enum tc_drop drop = tc_admit(c, t, &map);
 	if (drop != TC_DROP_NONE) {
 		return drop;
+	}
+	if (tc_admit_is_shed(c, t)) {
+		return TC_DROP_SHED;
 	}
 	const struct tc_map *m = &c->cfg.maps[map];
 	struct tc_tuple target = {
@@ -218,106 +197,6 @@ static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint
 	return has_syn ? TC_DROP_NO_SESSION : tc_session_join(c, t, online_hash, map, pkt);
 }
 
-static void forget_syn(struct tc_core *c, struct tc_syn *syn)
-{
-	if (syn->chunk != TC_NIL) {
-		tc_slab_give(&c->chunks, syn->chunk);
-		c->syns.chunks--;
-	}
-	tc_syns_remove(&c->syns, syn, tc_core_hash(c, &syn->tuple));
-	c->ledger.syns_held--;
-}
-
-static void give_up_syn(struct tc_core *c, struct tc_syn *syn)
-{
-	forget_syn(c, syn);
-	c->ledger.drops[TC_DROP_SYN_NO_ACCEPT]++;
-}
-
-/* Data on a SYN (RFC 7413): one chunk, while there are some to spare. */
-static void keep_syn_data(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt)
-{
-	if (pkt->payload.n == 0 || c->syns.chunks >= c->syns.chunks_max) {
-		return;
-	}
-	syn->chunk = tc_slab_take(&c->chunks);
-	if (syn->chunk == TC_NIL) {
-		return;
-	}
-	c->syns.chunks++;
-	struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);
-	chunk->len = tc_u32_min((uint32_t)pkt->payload.n, (uint32_t)sizeof chunk->data);
-	memcpy(chunk->data, pkt->payload.p, chunk->len);
-}
-
-static enum tc_drop on_syn(struct tc_core *c, struct tc_session *s, const struct tc_tuple *t,
-			   uint32_t hash, const struct tc_packet *pkt, bool *ret_held)
-{
-	uint16_t map;
-	enum tc_drop drop = admit(c, t, &map);
-	if (drop != TC_DROP_NONE) {
-		return drop;
-	}
-	if (pkt->tcp.opt.mp_join) {
-		return TC_DROP_MPTCP;
-	}
-	if (c->stopping) {
-		return TC_DROP_NO_SESSION;
-	}
-	struct tc_syn *syn = tc_syns_find(&c->syns, t, hash);
-	if ((s != NULL && tc_seq_eq(s->isn, pkt->tcp.seq)) ||
-	    (syn != NULL && tc_seq_eq(syn->isn, pkt->tcp.seq))) {
-		return TC_DROP_DUPLICATE;
-	}
-	if (syn != NULL) {
-		give_up_syn(c, syn);
-	}
-	syn = tc_syns_add(&c->syns, t, hash, pkt->tcp.seq, pkt->at);
-	if (syn == NULL) {
-		return TC_DROP_SYNS_FULL;
-	}
-	syn->device = (uint16_t)pkt->device;
-	keep_syn_data(c, syn, pkt);
-	if (s != NULL) {
-		s->has_syn = true;
-	}
-	*ret_held = true;
-	c->ledger.syns_held++;
-	return TC_DROP_NONE;
-}
-
-/* The handshake is complete: the lone SYN becomes a session, in the place of an older one on the tuple. */
-static enum tc_drop accept_syn(struct tc_core *c, struct tc_syn *syn, struct tc_session *old,
-			       const struct tc_packet *pkt, tc_time now)
-{
-	uint16_t map = 0;
-	struct tc_session *s;
-	enum tc_drop drop = c->stopping ? TC_DROP_NO_SESSION : admit(c, &syn->tuple, &map);
-	if (drop == TC_DROP_NONE) {
-		if (old != NULL) {
-			tc_session_detach(c, old, now);
-		}
-		drop = tc_session_open(c, syn, pkt, map, now, &s);
-	}
-	if (drop != TC_DROP_NONE) {
-		forget_syn(c, syn);
-		c->ledger.drops[drop]++;
-		return drop;
-	}
-	if (syn->chunk != TC_NIL) {
-		const struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);
-		struct tc_packet data = *pkt;
-		data.tcp.seq = tc_session_first(s);
-		data.tcp.flags = TC_TCP_ACK;
-		data.payload = (struct tc_view){ chunk->data, chunk->len };
-		data.payload_len = chunk->len;
-		tc_session_on_packet(c, s, &data, now);
-	}
-	forget_syn(c, syn);
-	c->ledger.used++;
-	return tc_session_on_packet(c, s, pkt, now);
-}
-
 static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now,
 			      bool *ret_held)
 {
@@ -332,7 +211,7 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	struct tc_session *s = find_session(c, &t, hash);
 	if (pkt->tcp.flags & TC_TCP_SYN) {
 		return pkt->tcp.flags & TC_TCP_ACK ? TC_DROP_NO_SESSION :
-						     on_syn(c, s, &t, hash, pkt, ret_held);
+						     tc_admit_on_syn(c, s, &t, hash, pkt, ret_held);
 	}
 	if (s != NULL && !s->has_syn) {
 		return tc_session_on_packet(c, s, pkt, now);
@@ -340,14 +219,17 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	struct tc_syn *syn = tc_syns_find(&c->syns, &t, hash);
 	if (syn != NULL) {
 		int32_t ahead = tc_seq_diff(pkt->tcp.seq, tc_seq_add(syn->isn, 1));
-		bool its =
-			ahead >= 0 && ahead <= (int32_t)TC_NEAR_MAX && pkt->device == syn->device;
+		int32_t most = (int32_t)(syn->shed ? TC_GHOST_AHEAD_MAX : TC_NEAR_MAX);
+		bool its = ahead >= 0 && ahead <= most && pkt->device == syn->device;
+		if (its && syn->shed) {
+			return tc_admit_on_shed(c, syn, pkt);
+		}
 		if (its && (pkt->tcp.flags & TC_TCP_RST)) {
-			give_up_syn(c, syn);
+			tc_admit_give_up(c, syn);
 			return TC_DROP_SYN_NO_ACCEPT;
 		}
 		if (its && (pkt->tcp.flags & TC_TCP_ACK)) {
-			return accept_syn(c, syn, s, pkt, now);
+			return tc_admit_accept(c, syn, s, pkt, now);
 		}
 	} else if (s != NULL) {
 		s->has_syn = false; /* it was given up */
@@ -428,12 +310,22 @@ enum tc_drop tc_core_on_answer(struct tc_core *c, const struct tc_answer *ans, t
 
 /* --- events --- */
 
-/* One that asks for it again while it is under way is answered by another round after it: so every round comes to its end. */
-static void begin_scan(struct tc_scan *scan)
+void tc_core_begin_scan(struct tc_core *c, struct tc_scan *scan, tc_time now)
 {
+	c->scan_at = tc_time_min(c->scan_at, now);
 	scan->again = scan->on;
 	scan->next = scan->on ? scan->next : 0;
 	scan->on = true;
+}
+
+static void keep_share(struct tc_core *c, uint32_t share, tc_time now)
+{
+	bool fewer = share < c->keep_share;
+	c->keep_share = share;
+	if (fewer) {
+		tc_admit_shed_syns(c);
+		tc_core_begin_scan(c, &c->shed_scan, now);
+	}
 }
 
 static void stop(struct tc_core *c, tc_time now)
@@ -461,13 +353,11 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 	switch (ev->kind) {
 	case TC_EVENT_CAPTURE_LOSS:
 		c->loss_at = now;
-		begin_scan(&c->loss_scan);
-		c->scan_at = tc_time_min(c->scan_at, now);
+		tc_core_begin_scan(c, &c->loss_scan, now);
 		break;
 	case TC_EVENT_CHANNEL_UP:
 		c->channel_up = true;
-		begin_scan(&c->channel_scan);
-		c->scan_at = tc_time_min(c->scan_at, now);
+		tc_core_begin_scan(c, &c->channel_scan, now);
 		break;
 	case TC_EVENT_CHANNEL_DOWN:
 		c->channel_up = false;
@@ -483,6 +373,12 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 		lower_mss(c, &ev->target,
 			  (uint32_t)ev->count - (tc_ip_is_v4(&ev->target) ? 40 : 60));
 		break;
+	case TC_EVENT_KEEP_SHARE:
+		keep_share(c, (uint32_t)ev->count, now);
+		break;
+	case TC_EVENT_SAMPLE:
+		c->cfg.share_permyriad = (uint32_t)ev->count;
+		break;
 	case TC_EVENT_STOP:
 		stop(c, now);
 		break;
@@ -491,13 +387,30 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 	}
 }
 
-static void on_loss(struct tc_core *c, struct tc_replica *r)
+static void on_loss(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
+	(void)now;
 	tc_session_on_loss(c, tc_session_at(c, r->session));
 }
 
-static void on_channel(struct tc_core *c, struct tc_replica *r)
+static void on_shed(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
+	if (tc_admit_is_shed(c, &tc_session_at(c, r->session)->online)) {
+		tc_replica_drain(c, r, TC_END_SHED, now);
+	}
+}
+
+static void on_wake(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	(void)now;
+	if (r->held_back) {
+		tc_replica_touch(c, r);
+	}
+}
+
+static void on_channel(struct tc_core *c, struct tc_replica *r, tc_time now)
+{
+	(void)now;
 	if (!r->waiting) {
 		struct tc_note note = { .kind = TC_OUT_ANNOUNCE };
 		tc_replica_tuple(c, r, &note.tuple);
@@ -508,13 +421,14 @@ static void on_channel(struct tc_core *c, struct tc_replica *r)
 
 /* One step over all replicas; it ends early when what it tells would find no room. */
 static void scan_step(struct tc_core *c, struct tc_scan *scan,
-		      void (*tell)(struct tc_core *c, struct tc_replica *r))
+		      void (*tell)(struct tc_core *c, struct tc_replica *r, tc_time now),
+		      tc_time now)
 {
 	uint32_t to = tc_u32_min(c->replicas.fresh, scan->next + TC_ANNOUNCE_BATCH);
 	for (; scan->on && scan->next < to && c->n_notes < TC_NOTES_MAX; scan->next++) {
 		struct tc_replica *r = tc_replica_at(c, scan->next);
 		if (r->live) {
-			tell(c, r);
+			tell(c, r, now);
 		}
 	}
 	if (scan->on && scan->next >= c->replicas.fresh) {
@@ -526,9 +440,12 @@ static void scan_step(struct tc_core *c, struct tc_scan *scan,
 
 static void scan(struct tc_core *c, tc_time now)
 {
-	scan_step(c, &c->loss_scan, on_loss);
-	scan_step(c, &c->channel_scan, on_channel);
-	c->scan_at = c->loss_scan.on || c->channel_scan.on ? now + TC_MS : TC_TIME_NEVER;
+	scan_step(c, &c->loss_scan, on_loss, now);
+	scan_step(c, &c->channel_scan, on_channel, now);
+	scan_step(c, &c->shed_scan, on_shed, now);
+	scan_step(c, &c->wake_scan, on_wake, now);
+	bool more = c->loss_scan.on || c->channel_scan.on || c->shed_scan.on || c->wake_scan.on;
+	c->scan_at = more ? now + TC_MS : TC_TIME_NEVER;
 }
 
 void tc_core_on_deadline(struct tc_core *c, tc_time now)
@@ -546,7 +463,7 @@ void tc_core_on_deadline(struct tc_core *c, tc_time now)
 	}
 	struct tc_syn *syn;
 	while ((syn = tc_syns_expired(&c->syns, now)) != NULL) {
-		give_up_syn(c, syn);
+		tc_admit_give_up(c, syn);
 	}
 }
 

@@ -63,9 +63,12 @@ struct tc_core_config {
 	uint32_t n_pool_v6;
 	uint16_t alias_port_first;
 	uint16_t alias_port_last;
+	bool alias_first; /* -f: the first copy of a client too speaks from one of these ports */
 	uint32_t share_permyriad; /* share of sessions that is copied (-r), 10000 for all */
-	bool whole_only;	  /* -O: sessions whose SYN was seen */
-	bool hole_resume;	  /* --on-hole resume: go on at the next turn on a fresh tuple */
+	uint32_t
+		limit_sessions; /* new sessions a second, at most a second's worth at once; 0: no limit */
+	bool whole_only;	/* -O: sessions whose SYN was seen */
+	bool hole_resume;	/* --on-hole resume: go on at the next turn on a fresh tuple */
 	bool channel;
 	bool session_events; /* emit TC_OUT_SESSION */
 	uint16_t mss;	     /* -D, 0: learned */

@@ -146,12 +146,10 @@ static bool note_sack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 		}
 		struct tc_board *b = tc_endpoint_board(ep, env);
 		if (b == NULL) {
-			ep->board = tc_slab_take(env->boards);
-			b = tc_endpoint_board(ep, env);
+			b = tc_endpoint_take_board(ep, env);
 			if (b == NULL) {
 				return fresh; /* no board left: as without SACK */
 			}
-			*b = (struct tc_board){ .rxt_nxt = ep->snd_nxt };
 		}
 		fresh |= tc_board_add(b, s);
 	}
@@ -201,9 +199,9 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	bool advances = tc_seq_lt(ep->snd_una, tcp->ack);
 	bool window_moved = false;
 	/* 3.10.7.4 asks for SND.WL2 too; as in Linux a new ack, or a larger window, tells as much */
-	if (advances || tc_seq_lt(ep->snd_wl1, tcp->seq) ||
-	    (tc_seq_eq(ep->snd_wl1, tcp->seq) && tc_seq_eq(tcp->ack, ep->snd_una) &&
-	     ep->snd_wnd < wnd)) {
+	bool current = tc_seq_eq(tcp->ack, ep->snd_una);
+	if (advances || (current && (tc_seq_lt(ep->snd_wl1, tcp->seq) ||
+				     (tc_seq_eq(ep->snd_wl1, tcp->seq) && ep->snd_wnd < wnd)))) {
 		window_moved = wnd != ep->snd_wnd;
 		ep->snd_wnd = wnd;
 		ep->max_wnd = tc_u32_max(ep->max_wnd, wnd);
@@ -219,6 +217,9 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 		uint32_t n = (uint32_t)tc_seq_diff(tcp->ack, ep->snd_una);
 		bool fin_acked = ep->fin_sent && tc_seq_eq(tcp->ack, ep->snd_nxt);
 		rtt_from_ack(ep, env, tcp, now);
+		if (tcp->opt.has_ts) {
+			tc_recovery_undo(ep, env, tcp->opt.tsecr);
+		}
 		ep->snd_una = tcp->ack;
 		ep->backoff = 0;
 		bool more = tc_seq_lt(ep->snd_una, ep->snd_nxt);
@@ -233,8 +234,8 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	}
 	bool fresh = note_sack(ep, env, &tcp->opt);
 	/* RFC 5681 2, duplicate acknowledgement: no data, no news, something outstanding */
-	bool dup = !advances && was_outstanding && tc_seq_eq(tcp->ack, ep->snd_una) && len == 0 &&
-		   !window_moved;
+	bool dup =
+		current && was_outstanding && len == 0 && !window_moved && (fresh || !ep->has_sack);
 	if (fresh || dup) {
 		tc_recovery_on_dup(ep, env, dup ? 1 + ans->merged : 0);
 	}
@@ -342,7 +343,7 @@ void tc_endpoint_on_deadline(struct tc_endpoint *ep, struct tc_endpoint_env *env
 		ep->syn_due = true;
 		ep->rtt_at = TC_STAMP_NEVER;
 	} else if (tc_seq_lt(ep->snd_una, ep->snd_nxt)) {
-		tc_recovery_on_timeout(ep, env);
+		tc_recovery_on_timeout(ep, env, now);
 	} else {
 		tc_endpoint_back_off(ep);
 		ep->probe_due = true; /* RFC 9293 3.8.6.1 */

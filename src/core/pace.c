@@ -8,12 +8,13 @@
  *   - it began and was then quiet for twice the largest pause that this target makes inside its answers, or
  *   - a limit has passed: four times the usual answer time of this session. After three limits in a row the target evidently
  *     does not answer (a subscription, a log stream), and time alone paces the rest.
- * Bytes are counted from the target's position when the turn's last byte was spoken, so that no error adds up over turns.
+ * Bytes are counted from the target's position when the turn's last byte was spoken, and only those that the target said when it had all of
+ * the turn (their acknowledgement tells), so that no error adds up over turns.
  *
  * A real client hears the answer itself; we hear a report of it, later by its way here. In a dialogue without pauses that would add up
  * to a lag without bound. So a turn that is late may run ahead of the report: by a fourth of its lag, but never by more than the
  * round-trip time, so that it does not reach the target before the answer is expected to have left it; and only as long as the
- * target keeps answering. Then the answer that is still on its way is counted as if it were as long as the online server's.
+ * target keeps answering, with as many bytes as the online server: so many are expected of the answer that is still on its way.
  */
 #include "core/constants.h"
 #include "core/state.h"
@@ -80,13 +81,17 @@ static tc_time answered_at(const struct tc_core *c, const struct tc_replica *r,
 }
 
 /* When the turn may run ahead of the report, as far as is known now; TC_TIME_NEVER: not at all. */
-static tc_time ahead_at(const struct tc_replica *r, const struct tc_turn *m, tc_time now)
+static tc_time ahead_at(const struct tc_core *c, const struct tc_replica *r,
+			const struct tc_turn *m, tc_time now)
 {
-	if (r->turns == 0 || r->answer_us == 0 || r->limits > 0 || !tc_stamp_is_set(r->ans_last)) {
+	if (r->turns == 0 || r->answer_us == 0 || r->limits > 0 || r->other_size ||
+	    !tc_stamp_is_set(r->ans_last)) {
 		return TC_TIME_NEVER;
 	}
 	tc_time answer = (tc_time)r->answer_us * TC_US;
-	tc_time rtt = (tc_time)r->ep.srtt_us * TC_US;
+	/* a sample in a dialogue may have waited for a delayed acknowledgement, one of a handshake has not */
+	uint32_t rtt_us = tc_u32_min(r->ep.srtt_us, c->targets[tc_replica_target(c, r)].rtt_us);
+	tc_time rtt = (tc_time)rtt_us * TC_US;
 	if (now - tc_stamp_past(r->ans_last, now) > TC_AHEAD_PATIENCE * tc_time_max(answer, rtt)) {
 		return TC_TIME_NEVER;
 	}
@@ -100,7 +105,7 @@ static tc_time response_at(const struct tc_core *c, const struct tc_replica *r,
 			   const struct tc_turn *m, tc_time now, enum tc_pace_why *ret_why)
 {
 	tc_time at = answered_at(c, r, m, now, ret_why);
-	tc_time ahead = at <= now ? TC_TIME_NEVER : ahead_at(r, m, now);
+	tc_time ahead = at <= now ? TC_TIME_NEVER : ahead_at(c, r, m, now);
 	if (ahead < at) {
 		*ret_why = TC_PACE_AHEAD;
 		at = ahead;
@@ -164,6 +169,9 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 		r->ans_base = tc_seq_add(r->ans_base, online_bytes(r, m));
 		c->ledger.turns_ahead++;
 	} else {
+		if (answer_bytes(r) > 0) {
+			r->other_size = answer_bytes(r) != online_bytes(r, m);
+		}
 		r->ans_base = r->ep.rcv_nxt;
 	}
 	if (r->timed && answered) {
@@ -186,10 +194,14 @@ void tc_pace_on_spoken(struct tc_replica *r)
 	r->ans_base = tc_seq_max(r->ans_base, r->ep.rcv_nxt);
 }
 
-void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_time now)
+void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_seq ack,
+		      tc_time now)
 {
 	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
 	uint32_t got = answer_bytes(r);
+	if (tc_seq_lt(ack, r->ep.snd_nxt)) { /* of an earlier turn, whatever its size */
+		r->ans_base = tc_seq_max(r->ans_base, r->ep.rcv_nxt);
+	}
 	if (got > received) { /* it had begun before */
 		tc_time pause = now - tc_stamp_past(r->ans_last, now);
 		if (pause < TC_QUIET_MAX) {

@@ -22,6 +22,14 @@ void tc_path_on_timeout(const struct tc_core *c, struct tc_replica *r)
 	}
 }
 
+void tc_path_on_handshake(struct tc_core *c, const struct tc_replica *r)
+{
+	struct tc_target *t = &c->targets[tc_replica_target(c, r)];
+	uint64_t rtt = r->ep.srtt_us; /* 0: its SYN was repeated */
+	t->rtt_us = rtt == 0 || t->rtt_us == 0 ? tc_u32_max(t->rtt_us, (uint32_t)rtt) :
+						 (uint32_t)(((uint64_t)t->rtt_us * 7 + rtt) / 8);
+}
+
 static uint16_t mss_of(const struct tc_replica *r)
 {
 	return (uint16_t)(r->ep.cut + (r->ep.has_ts ? 12 : 0));

@@ -47,6 +47,19 @@ tc_time tc_rto(const struct tc_endpoint *ep)
 	return tc_time_min(rto << (ep->backoff > 8 ? 8 : ep->backoff), TC_RTO_MAX);
 }
 
+struct tc_board *tc_endpoint_take_board(struct tc_endpoint *ep, const struct tc_endpoint_env *env)
+{
+	if (ep->board == TC_NIL) {
+		ep->board = tc_slab_take(env->boards);
+		if (ep->board == TC_NIL) {
+			return NULL;
+		}
+		struct tc_board *b = tc_endpoint_board(ep, env);
+		*b = (struct tc_board){ .rxt_nxt = ep->snd_nxt };
+	}
+	return tc_endpoint_board(ep, env);
+}
+
 static uint32_t missing(const struct tc_board *b, tc_seq from, tc_seq to)
 {
 	if (b != NULL) {
@@ -73,7 +86,8 @@ static void grow(struct tc_endpoint *ep, uint32_t acked)
 		add = tc_u32_min(acked, 2 * (uint32_t)ep->cut);
 	} else {
 		uint32_t part = tc_u32_min(acked, ep->cwnd);
-		add = tc_u32_max(1, (uint32_t)((uint64_t)ep->cut * part / ep->cwnd));
+		add = tc_u32_max(1, (uint32_t)((uint64_t)ep->cut * part * TC_AVOIDANCE_PERCENT /
+					       100 / ep->cwnd));
 	}
 	ep->cwnd = tc_u32_min(ep->cwnd + add, TC_CWND_MAX);
 }
@@ -124,11 +138,15 @@ static bool sack_says_lost(const struct tc_endpoint *ep, const struct tc_board *
 	       (b->n >= TC_DUP_ACKS || b->bytes > (TC_DUP_ACKS - 1) * (uint32_t)ep->cut);
 }
 
-/* RFC 5681 (4): of all that was sent and is not acknowledged, reported or not. */
-static uint32_t half_of_flight(const struct tc_endpoint *ep)
+/*
+ * Of all that was sent and is not acknowledged, reported or not (RFC 5681 (4)). Where slow start overshot half of it, RFC 9438 4.6: it sent
+ * twice what the path holds.
+ */
+static uint32_t reduced_flight(const struct tc_endpoint *ep)
 {
 	uint32_t flight = (uint32_t)tc_seq_diff(ep->snd_nxt, ep->snd_una);
-	return tc_u32_max(flight / 2, 2 * (uint32_t)ep->cut);
+	uint64_t percent = ep->cwnd < ep->ssthresh ? 50 : TC_REDUCED_PERCENT;
+	return tc_u32_max((uint32_t)(flight * percent / 100), 2 * (uint32_t)ep->cut);
 }
 
 void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, unsigned n)
@@ -158,7 +176,7 @@ void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, uns
 		return;
 	}
 	env->ledger->fast_retransmits++;
-	ep->ssthresh = half_of_flight(ep);
+	ep->ssthresh = reduced_flight(ep);
 	ep->cwnd = ep->ssthresh + (ep->has_sack ? 0 : TC_DUP_ACKS * (uint32_t)ep->cut);
 	ep->recover = ep->snd_nxt;
 	ep->in_recovery = true;
@@ -168,11 +186,32 @@ void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, uns
 	}
 }
 
-void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env)
+void tc_recovery_undo(struct tc_endpoint *ep, const struct tc_endpoint_env *env, uint32_t tsecr)
 {
+	struct tc_board *b = tc_endpoint_board(ep, env);
+	if (b == NULL || !b->undo) {
+		return;
+	}
+	b->undo = false;
+	if ((int32_t)(tsecr - b->undo_ts) < 0) {
+		ep->cwnd = b->undo_cwnd;
+		ep->ssthresh = b->undo_ssthresh;
+		ep->rxt = ep->lost_end;
+	}
+}
+
+void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now)
+{
+	struct tc_board *b = ep->has_ts ? tc_endpoint_take_board(ep, env) : NULL;
 	env->ledger->rtos++;
 	if (ep->backoff == 0) {
-		ep->ssthresh = half_of_flight(ep);
+		if (b != NULL) {
+			b->undo = true;
+			b->undo_ts = tc_endpoint_ts(ep, env, now);
+			b->undo_cwnd = ep->cwnd;
+			b->undo_ssthresh = ep->ssthresh;
+		}
+		ep->ssthresh = reduced_flight(ep);
 	}
 	tc_endpoint_back_off(ep);
 	ep->cwnd = ep->cut;

@@ -43,6 +43,16 @@ void tc_recovery_on_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env, uin
 void tc_recovery_on_dup(struct tc_endpoint *ep, struct tc_endpoint_env *env, unsigned n);
 
 /** tc_recovery_on_timeout() - RFC 6298 5.4 to 5.6: all outstanding bytes that are not reported are lost */
-void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env);
+void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now);
+
+/**
+ * tc_recovery_undo() - an acknowledgement with @tsecr has come: was the last timeout for nothing?
+ * RFC 3522 3.2: it echoes something older than the retransmission, so what was sent first has arrived. Reports come late when a host
+ * between is busy or the channel lost a packet, which says nothing of the target's path (RFC 4015 3.2: back to the old window).
+ */
+void tc_recovery_undo(struct tc_endpoint *ep, const struct tc_endpoint_env *env, uint32_t tsecr);
+
+/** tc_endpoint_take_board() - its board, a new one where it has none; NULL when all are in use */
+struct tc_board *tc_endpoint_take_board(struct tc_endpoint *ep, const struct tc_endpoint_env *env);
 
 #endif

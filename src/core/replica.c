@@ -227,6 +227,9 @@ static void try_begin(struct tc_core *c, struct tc_replica *r, tc_time now)
 	if (find_waiting(c, &target, hash, now) != r) {
 		return;
 	}
+	if (!tc_asking_begin(c, r, now)) {
+		return; /* its target's first words wake us */
+	}
 	open_endpoint(c, r, &target, hash, now);
 	if (find_waiting(c, &target, hash, now) != NULL) {
 		tc_replica_drain(c, r, TC_END_REUSED, now); /* there is a third already */
@@ -280,6 +283,9 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	s->end = (uint8_t)end;
 	note_session(c, s, r, end, lost);
 
+	if (r->held_back || (!r->waiting && r->ep.state == TC_TCP_SYN_SENT)) {
+		tc_asking_end(c, r, now);
+	}
 	struct tc_tuple target;
 	tc_replica_tuple(c, r, &target);
 	uint32_t hash = tc_core_hash(c, &target);
@@ -335,7 +341,7 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 	if (!c->channel_up) {
 		return TC_END_NO_ANSWERS;
 	}
-	if (asked && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0) {
+	if (r->held_back || (asked && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0)) {
 		return TC_END_NO_SYN_ACK;
 	}
 	if (now >= quiet) {
@@ -431,7 +437,10 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 			reopen(c, r, now);
 			return true;
 		}
-		r->end = r->reopening ? TC_END_REUSED : TC_END_CLOSED;
+		bool drained = tc_stamp_is_set(r->drain_since);
+		r->end = (uint8_t)(!r->reopening ? TC_END_CLOSED :
+				   drained	 ? r->drain_end :
+						   TC_END_REUSED);
 		return false;
 	}
 	if (s->has_rst && all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
@@ -643,9 +652,15 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 		return TC_DROP_ANSWER_STALE;
 	}
 	uint8_t backoff = r->ep.backoff;
+	bool asked = r->ep.state == TC_TCP_SYN_SENT;
 	enum tc_drop drop = tc_endpoint_on_answer(&r->ep, &c->env, ans, now, &news);
+	tc_asking_heard(c, r, now);
+	if (asked && r->ep.state != TC_TCP_SYN_SENT) {
+		tc_asking_end(c, r, now);
+	}
 	if (news.established) {
 		r->ans_base = r->ep.rcv_nxt;
+		tc_path_on_handshake(c, r);
 	}
 	if (news.acked > 0) {
 		c->ledger.held -= news.acked;
@@ -653,7 +668,7 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 		tc_path_on_acked(c, r, backoff, news.acked);
 	}
 	if (news.received > 0) {
-		tc_pace_on_heard(c, r, news.received, now);
+		tc_pace_on_heard(c, r, news.received, ans->tcp.ack, now);
 	}
 	if (r->ep.ack_due) {
 		hold_back(c, r, now);

@@ -79,7 +79,7 @@ static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
  */
 static bool open_replicas(struct tc_core *c, struct tc_session *s, tc_time now)
 {
-	enum tc_end end = TC_END_NONE;
+	enum tc_end end = tc_admit_session(c, now) ? TC_END_NONE : TC_END_SHED;
 	for (uint32_t copy = 0; copy < c->cfg.copies && end == TC_END_NONE; copy++) {
 		end = tc_replica_open(c, s, copy, now);
 	}
@@ -291,7 +291,9 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 	tc_seq pos = pkt->tcp.seq;
 	tc_seq end = tc_seq_add(pos, pkt->payload_len);
 	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
-	uint32_t ahead_max = pkt->tcp.flags & TC_TCP_RST ? TC_NEAR_MAX : TC_GHOST_AHEAD_MAX;
+	/* of one that was shed, the capture has left out what was in between */
+	bool near = (pkt->tcp.flags & TC_TCP_RST) && s->end != TC_END_SHED;
+	uint32_t ahead_max = near ? TC_NEAR_MAX : TC_GHOST_AHEAD_MAX;
 	if (tc_seq_lt(s->stream.far, end) &&
 	    (uint32_t)tc_seq_diff(end, s->stream.far) <= ahead_max &&
 	    (pkt->payload_len > 0 || ends)) {

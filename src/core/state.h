@@ -93,7 +93,9 @@ struct tc_replica {
 	bool waiting : 1;
 	bool ready : 1;
 	bool timed : 1;
+	bool other_size : 1; /* the last answer that was waited for was not as long as the online server's */
 	bool reset_sent : 1;
+	bool held_back : 1; /* its target is silent, and others ask it already */
 	bool reopening : 1; /* the target closed before its client did: close, and go on on a new connection */
 };
 
@@ -111,6 +113,10 @@ _Static_assert(sizeof(struct tc_replica) + sizeof(struct tc_session) +
 /** struct tc_target - what is learned of one target and lasts longer than a connection */
 struct tc_target {
 	tc_time max_pause; /* largest one inside its answers */
+	tc_time heard_at;  /* last answer; INT64_MIN / 2: never */
+	uint32_t rtt_us;   /* smoothed over handshakes, 0: none yet */
+	uint32_t asking;   /* replicas in SYN-SENT */
+	uint32_t held;	   /* replicas held back */
 	uint16_t
 		mss; /* the most that the path carries, without options; falls by black holes, EMSGSIZE and path MTU */
 };
@@ -153,12 +159,17 @@ struct tc_core {
 	uint32_t ready_head;
 	uint32_t ready_tail;
 
-	tc_time loss_at;	  /* last loss that the capture reported; INT64_MIN / 2 when none */
-	tc_time scan_at;	  /* next step of the scans; TC_TIME_NEVER: none is under way */
-	bool channel_up;	  /* answers are reported */
-	uint32_t joining;	  /* sessions in that state */
-	struct tc_scan loss_scan; /* the capture lost packets */
+	uint32_t
+		keep_share; /* of TC_SHARE_ALL: the clients that are copied while there is too much */
+	tc_time session_at; /* --limit-sessions: when the last one came, or would have at that rate */
+	tc_time loss_at;    /* last loss that the capture reported; INT64_MIN / 2 when none */
+	tc_time scan_at;    /* next step of the scans; TC_TIME_NEVER: none is under way */
+	bool channel_up;    /* answers are reported */
+	uint32_t joining;   /* sessions in that state */
+	struct tc_scan loss_scan;    /* the capture lost packets */
 	struct tc_scan channel_scan; /* a channel came up */
+	struct tc_scan shed_scan;    /* fewer clients are kept */
+	struct tc_scan wake_scan;    /* replicas that wait for a target may look again */
 	bool stopping;
 
 	uint32_t first_reply, n_replies;
@@ -203,6 +214,9 @@ static inline bool tc_session_is_over(const struct tc_session *s)
 	return s->has_fin || s->has_rst || s->detached;
 }
 
+/** struct tc_core's scans: one that is asked for again while it is under way is answered by another round, so that every round comes to its end */
+void tc_core_begin_scan(struct tc_core *c, struct tc_scan *scan, tc_time now);
+
 /** tc_bug() - count a broken promise of our own; the caller ends the session with TC_END_BUG */
 #define tc_bug(c) tc_bug_at((c), __FILE__ ":" TC_BUG_LINE(__LINE__))
 #define TC_BUG_LINE(x) TC_BUG_TEXT(x)
@@ -215,6 +229,26 @@ static inline void tc_bug_at(struct tc_core *c, const char *where)
 		c->ledger.bug_at = where;
 	}
 }
+
+/* core/admit.c */
+/** tc_admit() - may a connection of this tuple be copied at all? TC_DROP_NONE and its map, or why not */
+enum tc_drop tc_admit(const struct tc_core *c, const struct tc_tuple *t, uint16_t *ret_map);
+/** tc_admit_is_shed() - is its client outside of the share that is kept */
+bool tc_admit_is_shed(const struct tc_core *c, const struct tc_tuple *t);
+/** tc_admit_session() - is there room for one more this second (--limit-sessions); it is taken then */
+bool tc_admit_session(struct tc_core *c, tc_time now);
+/** tc_admit_on_syn() - a client's SYN; @s: an older session on its tuple, or NULL; *@ret_held: it waits for its handshake */
+enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const struct tc_tuple *t,
+			     uint32_t hash, const struct tc_packet *pkt, bool *ret_held);
+/** tc_admit_accept() - the handshake is complete: a session, in the place of an older one on the tuple */
+enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_session *old,
+			     const struct tc_packet *pkt, tc_time now);
+/** tc_admit_on_shed() - a packet of a client that was shed at its SYN: its last one tells how much it said */
+enum tc_drop tc_admit_on_shed(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt);
+/** tc_admit_give_up() - a lone SYN was not accepted */
+void tc_admit_give_up(struct tc_core *c, struct tc_syn *syn);
+/** tc_admit_shed_syns() - fewer clients are kept: the handshakes of the others will not be seen any more */
+void tc_admit_shed_syns(struct tc_core *c);
 
 /* core/session.c */
 /** tc_session_open() - a handshake was completed: session and replica; a drop when there is no room */
@@ -272,7 +306,17 @@ tc_seq tc_replica_pos(const struct tc_replica *r);
 bool tc_alias_pick(const struct tc_core *c, const struct tc_session *s, struct tc_replica *r,
 		   uint32_t copy, tc_time now);
 
+/* core/asking.c */
+/** tc_asking_begin() - may it go to SYN-SENT, now; if not it is held back, and touched when it may ask again */
+bool tc_asking_begin(struct tc_core *c, struct tc_replica *r, tc_time now);
+/** tc_asking_end() - it is not in SYN-SENT any more, or will not be */
+void tc_asking_end(struct tc_core *c, struct tc_replica *r, tc_time now);
+/** tc_asking_heard() - its target has answered something */
+void tc_asking_heard(struct tc_core *c, const struct tc_replica *r, tc_time now);
+
 /* core/path.c */
+/** tc_path_on_handshake() - a connection was accepted: its round trip is the target's */
+void tc_path_on_handshake(struct tc_core *c, const struct tc_replica *r);
 /** tc_path_on_timeout() - another timeout in a row: try smaller segments when full ones are swallowed */
 void tc_path_on_timeout(const struct tc_core *c, struct tc_replica *r);
 /** tc_path_on_acked() - @acked bytes were, after @backoff_before timeouts in a row: keep a size that passes, for the target */
@@ -297,8 +341,9 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 		      enum tc_pace_why why, tc_time now);
 /** tc_pace_on_spoken() - new bytes of the present turn are on their way */
 void tc_pace_on_spoken(struct tc_replica *r);
-/** tc_pace_on_heard() - @received new bytes of the target were announced; they are in rcv_nxt already */
-void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_time now);
+/** tc_pace_on_heard() - @received new bytes of the target were announced with @ack; they are in rcv_nxt already */
+void tc_pace_on_heard(struct tc_core *c, struct tc_replica *r, uint32_t received, tc_seq ack,
+		      tc_time now);
 
 /* core/reply.c */
 /** tc_reply_to() - an answer for a closed tuple; TC_DROP_NONE when it was expected */

@@ -68,6 +68,16 @@ void tc_syns_remove(struct tc_syns *s, struct tc_syn *syn, uint32_t hash)
 	tc_slab_give(&s->slab, i);
 }
 
+struct tc_syn *tc_syns_youngest(const struct tc_syns *s)
+{
+	return s->youngest == TC_NIL ? NULL : at(s, s->youngest);
+}
+
+struct tc_syn *tc_syns_older(const struct tc_syns *s, const struct tc_syn *syn)
+{
+	return syn->older == TC_NIL ? NULL : at(s, syn->older);
+}
+
 tc_time tc_syns_deadline(const struct tc_syns *s)
 {
 	return s->oldest == TC_NIL ? TC_TIME_NEVER :

@@ -22,6 +22,7 @@ struct tc_syn {
 	uint32_t older; /* list by age; TC_NIL at the ends */
 	uint32_t younger;
 	uint16_t device;
+	bool shed; /* counted as a session that was shed */
 };
 
 _Static_assert(sizeof(struct tc_syn) == 64, "a lone SYN costs 64 bytes");
@@ -51,6 +52,10 @@ void tc_syns_remove(struct tc_syns *s, struct tc_syn *syn, uint32_t hash);
 
 /** tc_syns_expired() - the oldest lone SYN when its life is over by @now, NULL otherwise; the caller removes it */
 struct tc_syn *tc_syns_expired(const struct tc_syns *s, tc_time now);
+
+/** tc_syns_youngest(), tc_syns_older() - from the latest one back; NULL when there is none */
+struct tc_syn *tc_syns_youngest(const struct tc_syns *s);
+struct tc_syn *tc_syns_older(const struct tc_syns *s, const struct tc_syn *syn);
 
 /** tc_syns_deadline() - when tc_syns_expired() has something at the earliest */
 tc_time tc_syns_deadline(const struct tc_syns *s);

@@ -100,7 +100,13 @@ enum tc_event_kind {
 	TC_EVENT_SEND_ERROR,   /* a segment of .replica was not sent, for .error (an errno) */
 	TC_EVENT_PATH_MTU,     /* the path to .target carries IP packets of at most .count bytes */
 	TC_EVENT_ANNOUNCED,    /* intercept knows .tuple */
-	TC_EVENT_STOP,	       /* SIGTERM: no new sessions, drain what is there, then end */
+	/*
+	 * There is too much to copy: go on with .count of TC_SHARE_ALL clients (wire/share.h). The others' sessions end as TC_END_SHED; new
+	 * ones of theirs count as shed at their SYN, which the capture still delivers while it may leave out all else of them.
+	 */
+	TC_EVENT_KEEP_SHARE,
+	TC_EVENT_SAMPLE, /* another share for -r, .count of 10000: a larger one keeps all clients of a smaller one. Live sessions go on */
+	TC_EVENT_STOP,	 /* SIGTERM: no new sessions, drain what is there, then end */
 	TC_EVENT__N
 };
 

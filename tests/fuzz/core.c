@@ -261,6 +261,7 @@ static void configure(struct tc_core_config *cfg, struct reader *r)
 	cfg->hole_resume = v & 0x08;
 	cfg->session_events = v & 0x10;
 	cfg->rtt = v & 0x20 ? 30 * TC_MS : 0;
+	cfg->limit_sessions = v & 0x20 ? 4 : 0;
 	cfg->idle = v & 0x40 ? 3 * TC_SEC : TC_TIME_NEVER;
 	cfg->channel = !(v & 0x80);
 	cfg->wall_offset = 1700000000 * TC_SEC;

@@ -308,7 +308,7 @@ static bool actor(struct cursor *c, const char *name, struct script_item *it)
 	}
 	const char *p = c->p + n;
 	unsigned conn = 1;
-	if (*p >= '1' && *p <= '4') {
+	if (*p >= '1' && *p <= '9') {
 		conn = (unsigned)(*p++ - '0');
 	}
 	if (*p == 'b') {
@@ -401,6 +401,8 @@ static void set(struct cursor *c, struct script *s)
 		cfg->pace = TC_PACE_ASAP;
 	} else if (take(c, "hole resume")) {
 		cfg->hole_resume = true;
+	} else if (take(c, "limit-sessions")) {
+		cfg->limit_sessions = (uint32_t)decimal(c);
 	} else if (take(c, "whole-only")) {
 		cfg->whole_only = true;
 	} else if (take(c, "channel down")) {

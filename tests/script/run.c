@@ -391,6 +391,8 @@ static void on_event(struct run *r, const struct script_item *it)
 		[TC_EVENT_SEND_ERROR] = "send-error",
 		[TC_EVENT_PATH_MTU] = "path-mtu",
 		[TC_EVENT_ANNOUNCED] = "announced",
+		[TC_EVENT_KEEP_SHARE] = "keep-share",
+		[TC_EVENT_SAMPLE] = "sample",
 		[TC_EVENT_STOP] = "stop",
 	};
 	struct tc_event ev = {

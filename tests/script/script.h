@@ -35,7 +35,7 @@
 #include <stdint.h>
 
 #define SCRIPT_ITEMS 400
-#define SCRIPT_CONNS 10
+#define SCRIPT_CONNS 20
 #define SCRIPT_RAW_MAX 40
 #define SCRIPT_WORD_MAX 24
 
