@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""paths.py - scenario 10: what routes, devices and the target's host refuse"""
+
+import time
+
+from lab import Watch
+from stage import firewall, need, scenario
+
+
+@scenario(10)
+def route_with_a_small_mtu(s):
+    """Packets have the size that the route allows, whatever the device does."""
+    need("ethtool", "ethtool")
+    s.online_host.run("ip", "route", "add", s.target_address, "dev", "eth0", "mtu", "1400")
+    # what leaves in one piece is then cut before it is seen on the wire
+    s.online_host.run("ethtool", "-K", "eth0", "tso", "off", "gso", "off")
+    s.begin({80: ({}, {})})
+    wire = Watch(s.target_host, "eth0", s.target_address)
+    s.load(connections=4, turns=5 * s.scale, body=20000).finish()
+    s.settle()
+    sizes = [len(frame) - 14 for frame in wire.frames()]
+    wire.close()
+    s.end()
+    assert 1300 < max(sizes) <= 1400, f"the longest packet has {max(sizes)} bytes"
+
+
+@scenario(10)
+def interface_down_for_two_seconds(s):
+    """TCP of the clients outlives it, and so does the copy."""
+    s.online_host.sysctl("net.ipv6.conf.all.keep_addr_on_down=1")
+    s.begin({80: ({}, {})})
+    load = s.load(connections=10, turns=60 * s.scale, period=0.1)
+    time.sleep(1)
+    s.online_host.link("set", "eth0", "down")
+    time.sleep(2)
+    s.online_host.link("set", "eth0", "up")
+    for router in ("10.2.0.1", "fd02::1"):
+        s.online_host.route("default", router)
+    load.finish()
+    s.end()
+
+
+def copy_in_vain(s, to=None):
+    """Clients do not notice, and all that is lost is lost for a reason."""
+    s.copy([80], to=to)
+    s.load(connections=10, turns=10 * s.scale, period=0.1).finish()
+    summary = s.end_copy()
+    assert s.target.turns() == {}
+    assert summary["bytes"]["delivered"] == 0
+    assert summary["bytes"]["lost"], summary
+    assert sum(summary["bytes"]["lost"].values()) == summary["bytes"]["to_copy"], summary
+    assert summary["fidelity_percent"] == 0, summary
+    return "lost for: " + ", ".join(f"{reason} ({count} bytes)" for reason, count in summary["bytes"]["lost"].items())
+
+
+@scenario(10)
+def target_without_a_listener(s):
+    """Its host answers with RST."""
+    s.serve({80: ({}, {})})
+    assert s.target.process.stop() == 0
+    return copy_in_vain(s)
+
+
+@scenario(10)
+def target_that_refuses(s):
+    """Its firewall answers with ICMP, which must not get to the clients either."""
+    need("nft", "nftables")
+    s.serve({80: ({}, {})})
+    firewall(s.target_host, "in tcp dport 8080 counter reject")
+    remark = copy_in_vain(s)
+    assert "packets 0 " not in s.target_host.run("nft", "list", "ruleset"), "nothing was refused: this proves nothing"
+    return remark
+
+
+@scenario(10)
+def target_that_is_not_there(s):
+    """No host has its address."""
+    s.serve({80: ({}, {})})
+    return copy_in_vain(s, to="[fd02::99]" if s.six else "10.2.0.99")

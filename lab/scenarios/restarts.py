@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""restarts.py - scenario 9: programs that are killed and come back, while clients are busy"""
+
+import collections
+import subprocess
+import time
+
+from load import Session
+from pair import program
+from stage import Turns, scenario
+
+
+def short_sessions(s, count):
+    """So many connections, one after another, of two turns each; return their addresses and ports as the servers write them."""
+    names = []
+    for _ in range(count):
+        session = Session(s.client, s.address, 80)
+        address, port = session.sock.getsockname()[:2]
+        names.append(f"{address}:{port}")
+        session.turn(300, 300)
+        session.turn(300, 300)
+        session.close()
+    return names
+
+
+def said_by(rows, names):
+    """{client: the checksums of its turns, in order}"""
+    said = collections.defaultdict(list)
+    for (_, client, _), row in sorted(rows.items()):
+        if client in names:
+            said[client].append(row["crc"])
+    return said
+
+
+def intercept_restarts(s, tcpcopy=(), intercept=()):
+    """What is open, what begins meanwhile and what begins afterwards is copied whole."""
+    s.serve({80: ({}, {})})
+    s.copy([80], *tcpcopy, intercept=intercept)
+    load = s.load(connections=20, turns=80 * s.scale, period=0.05)
+    time.sleep(1)
+    s.pair.intercept.kill()
+    short_sessions(s, 5)
+    time.sleep(0.5)
+    assert s.pair.tcpcopy.alive(), s.pair.tcpcopy.errors()
+    s.pair.start_intercept()
+    s.pair.wait_reconnected()
+    short_sessions(s, 20)
+    load.finish()
+    assert s.end()["answers"]["disconnects"] == 1
+
+
+@scenario(9)
+def intercept_restarts_with_a_key(s):
+    """Live connections are announced to it again."""
+    key = f"{s.lab.folder}/key"
+    subprocess.run([program("tcpcopy"), "genkey", key], stderr=subprocess.DEVNULL, check=True)
+    intercept_restarts(s, ["--key", key], ["--key", key])
+
+
+@scenario(9)
+def intercept_restarts_without_a_key(s):
+    """Packets of live connections are offered to who copies to their target."""
+    intercept_restarts(s)
+
+
+@scenario(9)
+def tcpcopy_restarts(s):
+    """It joins what is open, on connections that the target still has; what begins afterwards is copied whole."""
+    s.begin({80: ({}, {})})
+    load = s.load(connections=20, turns=80 * s.scale, period=0.05)
+    time.sleep(1)
+    s.pair.tcpcopy.kill()
+    time.sleep(0.5)
+    assert s.pair.intercept.alive(), s.pair.intercept.errors()
+    before = len(s.target.turns())
+    s.pair.start_tcpcopy()
+    names = set(short_sessions(s, 20))
+    load.finish()
+    s.settle(2)
+    here, there = s.online.turns(), s.target.turns()
+    summary = s.end_copy()
+    s.end_servers()
+    assert summary["bytes"]["lost"] == {} and summary["sessions"]["joined"] == 20, summary
+    assert said_by(here, names) == said_by(there, names), summary
+    assert len(there) > before + 20 * 40, f"{before} turns were there when tcpcopy was killed, {len(there)} are at the end"
+
+
+@scenario(9)
+def target_restarts(s):
+    """What was open ends at the target, for a reason; what begins afterwards is copied whole."""
+    s.begin({80: ({}, {})})
+    load = s.load(connections=20, turns=80 * s.scale, period=0.05)
+    time.sleep(1)
+    s.target.process.kill()
+    time.sleep(0.5)
+    lost_before = s.target.turns()
+    s.target = Turns(s.target_host, {8080: {}})
+    names = set(short_sessions(s, 20))
+    load.finish()
+    s.settle(2)
+    here, there = s.online.turns(), s.target.turns()
+    summary = s.end_copy()
+    s.end_servers()
+    assert said_by(here, names) == said_by(there, names), summary
+    return f"{summary} {len(lost_before)}"
