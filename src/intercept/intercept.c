@@ -249,7 +249,7 @@ static void on_announce(struct tc_intercept *w, unsigned conn, const struct tc_t
 		return;
 	}
 	if (!tc_relay_on_announce(w->relay, peer, tuple, now)) {
-		return; /* counted there; tcpcopy goes on after a bounded wait */
+		return; /* counted there; tcpcopy does not wait for it */
 	}
 	uint8_t batch[TC_CHANNEL_HEAD + TC_CHANNEL_TUPLE_LEN];
 	struct tc_channel_head head = { .type = TC_CHANNEL_ANNOUNCED,

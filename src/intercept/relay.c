@@ -381,6 +381,7 @@ static uint32_t on_syn_ack(struct tc_relay *r, uint32_t i, const struct tc_tuple
 	return i;
 }
 
+/* Is one of @owners a peer that is there? A gone one must let another have its flow. */
 static bool has_live(const struct tc_relay *r, uint16_t owners)
 {
 	for (unsigned n = 0; n < TC_RELAY_PEERS; n++) {
@@ -412,9 +413,10 @@ void tc_relay_on_packet(struct tc_relay *r, const struct tc_packet *pkt, tc_time
 	if (owners != 0) {
 		flow_note(r, i, flags, now);
 		tell_owners(r, i, owners, pkt, now);
-		if (!has_live(r, owners)) {
-			/* they may come back, or be gone for ever and another tcpcopy use their tuples */
-			offer(r, peers_that_copy_to(r, pkt), pkt, now);
+		uint16_t others = has_live(r, owners) ? 0 : peers_that_copy_to(r, pkt);
+		if (others != 0) {
+			/* the owners may come back, or be gone for ever and another tcpcopy use their tuples */
+			offer(r, others, pkt, now);
 		}
 		return;
 	}
@@ -481,7 +483,6 @@ void tc_relay_on_gone(struct tc_relay *r, unsigned peer, tc_time now)
 	}
 }
 
-/* Is one of @owners a peer that is there? A gone one must let another have its flow. */
 bool tc_relay_on_announce(struct tc_relay *r, unsigned peer, const struct tc_tuple *tuple,
 			  tc_time now)
 {
@@ -502,6 +503,7 @@ bool tc_relay_on_announce(struct tc_relay *r, unsigned peer, const struct tc_tup
 	struct flow *f = flow_at(r, i);
 	uint16_t owners = flow_owners(r, f);
 	if ((owners & self) == 0 && has_live(r, owners)) {
+		r->stats.foreign++;
 		return false;
 	}
 	if (owners != self) {
@@ -526,6 +528,7 @@ void tc_relay_on_disown(struct tc_relay *r, unsigned peer, const struct tc_tuple
 	struct flow *f = flow_at(r, i);
 	uint16_t owners = flow_owners(r, f);
 	if ((owners >> peer & 1) == 0) {
+		r->stats.foreign++; /* or it was offered a packet of it while its owner was gone */
 		return;
 	}
 	owners = (uint16_t)(owners & ~(1u << peer));

@@ -39,6 +39,7 @@ struct tc_relay_stats {
 	uint64_t limited;    /* of unknown flows, above the rate */
 	uint64_t queue_full; /* dropped because a queue was full */
 	uint64_t flows_full; /* flows that could not be kept; their packets are offered instead */
+	uint64_t foreign;    /* announcements and disownments of another's flow, without effect */
 	uint64_t flows;	     /* now */
 };
 

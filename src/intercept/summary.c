@@ -65,6 +65,12 @@ void tc_summary_text(const struct tc_summary *s, FILE *to)
 		fprintf(to, "  misbehaved: %llu tcpcopies, %llu announcements without a key\n",
 			count(c->malformed), count(s->ignored));
 	}
+	if (r->foreign > 0) {
+		fprintf(to,
+			"  without effect: %llu announcements or disownments of connections of "
+			"another tcpcopy\n",
+			count(r->foreign));
+	}
 }
 
 static json_t *capture_json(const struct tc_summary *s)
@@ -85,12 +91,13 @@ static json_t *capture_json(const struct tc_summary *s)
 static json_t *relay_json(const struct tc_summary *s)
 {
 	const struct tc_relay_stats *r = &s->relay;
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets",
 			 (json_int_t)r->pkts, "reported", (json_int_t)r->reported, "merged",
 			 (json_int_t)r->merged, "offered", (json_int_t)r->offered, "limited",
 			 (json_int_t)r->limited, "stray", (json_int_t)r->stray, "passed",
 			 (json_int_t)s->passed, "queue_full", (json_int_t)r->queue_full,
-			 "flows_full", (json_int_t)r->flows_full, "flows", (json_int_t)r->flows);
+			 "flows_full", (json_int_t)r->flows_full, "foreign", (json_int_t)r->foreign,
+			 "flows", (json_int_t)r->flows);
 }
 
 static json_t *channel_json(const struct tc_summary *s)

@@ -638,6 +638,19 @@ static void a_gone_peer_that_comes_back_has_its_flows_and_what_waited(void **sta
 	end(&w);
 }
 
+static void what_waits_for_a_gone_peer_is_not_stray(void **state)
+{
+	(void)state;
+	struct world w = make(16, 64, 100);
+	unsigned p = come(&w, 1);
+	uint32_t ack = accept_of(&w, 1, 5000, 1);
+	tc_relay_on_gone(w.r, p, w.now);
+	on(&w, packet(5000, TC_TCP_ACK, 901, ack, 1));
+	assert_int_equal(stats(&w).reported, 2);
+	assert_int_equal(stats(&w).stray, 0);
+	end(&w);
+}
+
 static void a_gone_peer_is_offered_nothing(void **state)
 {
 	(void)state;
@@ -718,6 +731,10 @@ static void an_announced_flow_has_one_owner_while_that_is_there(void **state)
 	struct tc_tuple t = tuple_of(5000);
 	assert_true(tc_relay_on_announce(w.r, a, &t, w.now));
 	assert_false(tc_relay_on_announce(w.r, b, &t, w.now));
+	assert_int_equal(stats(&w).foreign, 1);
+	on(&w, packet(5000, TC_TCP_ACK, 901, 12345, 4));
+	assert_int_equal(count(&w, a), 1);
+	assert_int_equal(count(&w, b), 0);
 	tc_relay_on_gone(w.r, a, w.now);
 	assert_false(tc_relay_on_announce(w.r, a, &t, w.now));
 	assert_true(tc_relay_on_announce(w.r, b, &t, w.now));
@@ -737,6 +754,7 @@ static void a_disowned_flow_is_released(void **state)
 	struct tc_tuple t = tuple_of(5000);
 	tc_relay_on_disown(w.r, other, &t); /* not its own to disown */
 	assert_int_equal(stats(&w).flows, 1);
+	assert_int_equal(stats(&w).foreign, 1);
 	tc_relay_on_disown(w.r, p, &t);
 	tc_relay_on_disown(w.r, p, &t);
 	assert_int_equal(stats(&w).flows, 0);
@@ -966,6 +984,7 @@ int main(void)
 		cmocka_unit_test(a_replaced_peer_keeps_its_number_flows_and_queue),
 		cmocka_unit_test(the_same_instance_with_another_key_is_another_peer),
 		cmocka_unit_test(a_gone_peer_that_comes_back_has_its_flows_and_what_waited),
+		cmocka_unit_test(what_waits_for_a_gone_peer_is_not_stray),
 		cmocka_unit_test(a_gone_peer_is_offered_nothing),
 		cmocka_unit_test(a_peer_that_was_gone_for_long_is_forgotten),
 		cmocka_unit_test(peers_are_bounded_and_the_longest_gone_makes_room),
