@@ -25,7 +25,7 @@
 #define BACKOFF_MIN (100 * TC_MS)
 #define BACKOFF_MAX (1 * TC_SEC)
 #define TEXT_MAX 320
-/* Announced tuples that wait for next_event(); more are dropped, and the core goes on after a bounded wait. */
+/* Announced tuples that wait for next_event(); more are dropped: nothing waits for them. */
 #define ANNOUNCED_MAX 256
 
 enum state {

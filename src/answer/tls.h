@@ -69,11 +69,6 @@ int tc_tls_conn_open(struct tc_tls *tls, struct tc_tls_conn *c, int fd);
 /** tc_tls_conn_close() - with a word to the other side if that does not block; harmless when there is none */
 void tc_tls_conn_close(struct tc_tls_conn *c);
 
-static inline bool tc_tls_conn_is_open(const struct tc_tls_conn *c)
-{
-	return c->ssl != NULL;
-}
-
 int tc_tls_handshake(struct tc_tls_conn *c);
 /**
  * tc_tls_read() - at least one byte into @buf

@@ -3,28 +3,15 @@
  */
 #include "capture/stamp.h"
 
+#include "port/clock.h"
+
 /* NTP slews by at most 500 ppm; what moved by more than twice that, and by more than the measurement can err, was set */
 #define SLEW_DIVISOR 1000
 #define MEASURE_ERROR TC_MS
 
-static tc_time measure(const struct tc_clock *clock)
-{
-	tc_time best = 0, span = TC_TIME_NEVER;
-	for (int i = 0; i < 3; i++) {
-		tc_time before = clock->now(clock->ctx);
-		tc_time wall = clock->wall(clock->ctx);
-		tc_time after = clock->now(clock->ctx);
-		if (after - before < span) {
-			span = after - before;
-			best = wall - before - span / 2;
-		}
-	}
-	return best;
-}
-
 static void measure_again(struct tc_stamp *s, tc_time now)
 {
-	tc_time offset = measure(s->clock);
+	tc_time offset = tc_clock_offset(s->clock);
 	tc_time moved = offset - s->offset;
 	tc_time slew = (now - s->measured_at) / SLEW_DIVISOR + MEASURE_ERROR;
 	if (moved > slew || moved < -slew) {
@@ -38,7 +25,7 @@ void tc_stamp_init(struct tc_stamp *s, const struct tc_clock *clock)
 {
 	*s = (struct tc_stamp){
 		.clock = clock,
-		.offset = measure(clock),
+		.offset = tc_clock_offset(clock),
 		.measured_at = clock->now(clock->ctx),
 	};
 }

@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static uint8_t family_of(const struct tc_ip *ip)
@@ -198,6 +201,25 @@ int tc_netlink_ask_link(struct tc_netlink *nl, int ifindex, struct tc_netlink_li
 		read_link(a, ret);
 	}
 	return r;
+}
+
+/* TUN devices say 10 Mbit/s, which is true of none of them, and nothing that serves clients is as slow */
+#define SPEED_MIN_MBIT 11
+
+uint64_t tc_netlink_ask_speed(const struct tc_netlink *nl, int ifindex)
+{
+	struct ethtool_cmd cmd = { .cmd = ETHTOOL_GSET };
+	struct ifreq ifr = { .ifr_ifindex = ifindex };
+	int fd = mnl_socket_get_fd(nl->ask);
+	if (ioctl(fd, SIOCGIFNAME, &ifr) != 0) {
+		return 0;
+	}
+	ifr.ifr_data = (void *)&cmd;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) != 0) {
+		return 0;
+	}
+	uint32_t mbit = ethtool_cmd_speed(&cmd);
+	return mbit >= SPEED_MIN_MBIT && mbit != (uint32_t)SPEED_UNKNOWN ? mbit * 1000000ULL : 0;
 }
 
 int tc_netlink_ask_neighbor(struct tc_netlink *nl, int ifindex, const struct tc_ip *ip,

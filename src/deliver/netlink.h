@@ -89,6 +89,8 @@ int tc_netlink_fd(const struct tc_netlink *nl);
 int tc_netlink_ask_route(struct tc_netlink *nl, const struct tc_ip *ip, int ifindex,
 			 struct tc_netlink_route *ret);
 int tc_netlink_ask_link(struct tc_netlink *nl, int ifindex, struct tc_netlink_link *ret);
+/** tc_netlink_ask_speed() - bits per second that a device sends at, 0 when it does not say (ethtool's, not netlink's question) */
+uint64_t tc_netlink_ask_speed(const struct tc_netlink *nl, int ifindex);
 /** tc_netlink_ask_neighbor() - -ENOENT when the kernel does not know it */
 int tc_netlink_ask_neighbor(struct tc_netlink *nl, int ifindex, const struct tc_ip *ip,
 			    struct tc_netlink_neighbor *ret);

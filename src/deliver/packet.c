@@ -225,10 +225,9 @@ static bool packet_next_event(struct tc_deliver *d, struct tc_event *ret_ev)
 	return tc_errors_next(&p->errors, ret_ev);
 }
 
-static uint32_t packet_mtu(struct tc_deliver *d, const struct tc_ip *target)
+static uint64_t packet_speed(const struct tc_deliver *d)
 {
-	const struct tc_hop *hop = tc_route_hop(of(d)->route, target);
-	return hop != NULL && hop->error == 0 ? hop->mtu : 0;
+	return tc_route_speed(((const struct packet *)(const void *)d)->route);
 }
 
 static void packet_stats(struct tc_deliver *d, struct tc_deliver_stats *ret_stats)
@@ -254,7 +253,7 @@ static const struct tc_deliver_ops packet_ops = {
 	.send = packet_send,
 	.flush = packet_flush,
 	.next_event = packet_next_event,
-	.mtu = packet_mtu,
+	.speed = packet_speed,
 	.stats = packet_stats,
 	.free = packet_free,
 };

@@ -140,10 +140,9 @@ static bool raw_next_event(struct tc_deliver *d, struct tc_event *ret_ev)
 	return tc_errors_next(&r->errors, ret_ev);
 }
 
-static uint32_t raw_mtu(struct tc_deliver *d, const struct tc_ip *target)
+static uint64_t raw_speed(const struct tc_deliver *d)
 {
-	const struct tc_hop *hop = tc_route_hop(of(d)->route, target);
-	return hop != NULL && hop->error == 0 ? hop->mtu : 0;
+	return tc_route_speed(((const struct raw *)(const void *)d)->route);
 }
 
 static void raw_stats(struct tc_deliver *d, struct tc_deliver_stats *ret_stats)
@@ -172,7 +171,7 @@ static const struct tc_deliver_ops raw_ops = {
 	.send = raw_send,
 	.flush = raw_flush,
 	.next_event = raw_next_event,
-	.mtu = raw_mtu,
+	.speed = raw_speed,
 	.stats = raw_stats,
 	.free = raw_free,
 };

@@ -131,6 +131,7 @@ static void look_up(struct tc_route *r, struct place *p, tc_time now)
 		h->ifindex = route.ifindex;
 		p->next_hop = route.next_hop;
 		h->local = route.local;
+		h->speed = tc_netlink_ask_speed(&r->nl, route.ifindex);
 		p->route_mtu = route.mtu;
 		apply_link(r, p, &link);
 	}
@@ -252,6 +253,18 @@ const struct tc_hop *tc_route_hop(struct tc_route *r, const struct tc_ip *target
 		}
 	}
 	return NULL;
+}
+
+uint64_t tc_route_speed(const struct tc_route *r)
+{
+	uint64_t slowest = 0;
+	for (unsigned i = 0; i < r->n; i++) {
+		uint64_t speed = r->places[i].hop.speed;
+		if (speed > 0 && (slowest == 0 || speed < slowest)) {
+			slowest = speed;
+		}
+	}
+	return slowest;
 }
 
 bool tc_route_next_mtu(struct tc_route *r, struct tc_ip *ret_target, uint32_t *ret_mtu)

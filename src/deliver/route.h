@@ -31,11 +31,13 @@
  * @error:      0, or why not: -ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -ENODEV, ...
  * @local:      it is an address of this host
  * @has_mac:    dst_mac is known, or the device needs none
+ * @speed:      of the device in bits per second, 0 when it does not say
  * @link_bytes: of the link header: 14 for Ethernet, 0 for a device that takes bare IP packets
  */
 struct tc_hop {
 	int error;
 	int ifindex;
+	uint64_t speed;
 	uint32_t mtu;
 	uint8_t link_bytes;
 	bool local;
@@ -72,6 +74,9 @@ void tc_route_free(struct tc_route *r);
 
 /** tc_route_hop() - NULL when @target is none of the maps' */
 const struct tc_hop *tc_route_hop(struct tc_route *r, const struct tc_ip *target);
+
+/** tc_route_speed() - of the slowest device towards a target that says, 0 when none does */
+uint64_t tc_route_speed(const struct tc_route *r);
 
 /** tc_route_wait() - the fd to read and the time to come at the latest */
 void tc_route_wait(const struct tc_route *r, int *ret_fd, tc_time *ret_deadline);

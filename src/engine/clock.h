@@ -11,7 +11,4 @@
 /** tc_clock_system() - CLOCK_MONOTONIC and CLOCK_REALTIME; static, never fails */
 const struct tc_clock *tc_clock_system(void);
 
-/** tc_clock_offset() - wall clock minus monotonic clock, both read within as short a time as possible */
-tc_time tc_clock_offset(const struct tc_clock *clock);
-
 #endif

@@ -53,6 +53,14 @@ struct tc_capture_ops {
 	bool (*next_event)(struct tc_capture *c, tc_time now, struct tc_event *ret_ev);
 	/** is_done() - a file is at its end; never true for a live capture */
 	bool (*is_done)(const struct tc_capture *c);
+	/** used() - permille of its buffer that wait to be read; no system call. NULL: it has none that packets could be lost from */
+	uint32_t (*used)(const struct tc_capture *c);
+	/**
+	 * keep_share() - have the kernel keep what does not come from @share of TC_SHARE_ALL clients (wire/share.h) from us, but for what
+	 *                begins or ends a connection; with .used only
+	 * Return: 0, or -errno: all is captured as before.
+	 */
+	int (*keep_share)(struct tc_capture *c, uint32_t share);
 	void (*stats)(struct tc_capture *c, struct tc_capture_stats *ret_stats);
 	void (*free)(struct tc_capture *c);
 };
@@ -80,8 +88,8 @@ struct tc_deliver_ops {
 	void (*flush)(struct tc_deliver *d, tc_time now);
 	/** next_event() - send errors (TC_EVENT_SEND_ERROR) and path MTUs; bounded: further errors are only counted */
 	bool (*next_event)(struct tc_deliver *d, struct tc_event *ret_ev);
-	/** mtu() - bytes of an IP packet towards @target as far as known, 0 when not */
-	uint32_t (*mtu)(struct tc_deliver *d, const struct tc_ip *target);
+	/** speed() - bits per second of the slowest link towards a target as far as known, 0 when none reports one; no system call */
+	uint64_t (*speed)(const struct tc_deliver *d);
 	void (*stats)(struct tc_deliver *d, struct tc_deliver_stats *ret_stats);
 	void (*free)(struct tc_deliver *d);
 };

@@ -87,7 +87,7 @@ const struct tc_option tc_run_options[] = {
 	{ "out", 'o', TC_OPTION_STRING, AT(out), .arg = "DEV",
 	  .help = "send through this device; default: as the routes say" },
 	{ "mtu", 'M', TC_OPTION_NUMBER, AT(mtu), .arg = "BYTES", .min = 0, .max = 65535,
-	  .help = "longest IP packet towards the target; default 0: the route's" },
+	  .help = "longest IP packet towards the target; default 0: the route's, at most 1500" },
 	{ "mss", 'D', TC_OPTION_NUMBER, AT(mss), .arg = "BYTES", .min = 0, .max = 65495,
 	  .help = "longest TCP payload of a packet; default 0: the target's" },
 	{ "connections", 'C', TC_OPTION_NUMBER, AT(connections), .arg = "N", .min = 1, .max = 16,

@@ -7,6 +7,7 @@
 #include "cli/maps.h"
 #include "cli/number.h"
 #include "engine/clock.h"
+#include "port/clock.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

@@ -10,7 +10,7 @@
  * ends the channel: nothing after it can be trusted. All numbers are big-endian.
  *
  *     tcpcopy -> intercept   HELLO first, alone; then ANNOUNCE, DISOWN, PING
- *     intercept -> tcpcopy   WELCOME or REFUSE first; then ANSWERS, ANNOUNCED, STATS, PONG, TEXT
+ *     intercept -> tcpcopy   WELCOME or REFUSE first; then ANSWERS, ANNOUNCED, STATS, PONG
  */
 #ifndef TC_WIRE_CHANNEL_H
 #define TC_WIRE_CHANNEL_H
@@ -36,7 +36,6 @@ enum tc_channel_type {
 	TC_CHANNEL_STATS = 8,
 	TC_CHANNEL_PING = 9,
 	TC_CHANNEL_PONG = 10,
-	TC_CHANNEL_TEXT = 11,
 };
 
 enum tc_channel_refusal {

@@ -302,7 +302,6 @@ static void run_syn(const struct options *o, struct tc_deliver *d)
 		d->ops->send(d, &s, now());
 		d->ops->flush(d, now());
 		print_events(d);
-		printf("mtu_now bytes=%u\n", d->ops->mtu(d, &s.dst));
 		fflush(stdout);
 		serve(d, now() + 100 * TC_MS);
 	}
