@@ -8,6 +8,7 @@
  */
 #include "core/constants.h"
 #include "core/state.h"
+#include "wire/mark.h"
 #include "wire/share.h"
 
 enum tc_drop tc_admit(const struct tc_core *c, const struct tc_tuple *t, uint16_t *ret_map)
@@ -147,7 +148,8 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 		return TC_DROP_SYNS_FULL;
 	}
 	syn->device = (uint16_t)pkt->device;
-	syn->shed = tc_admit_is_shed(c, t);
+	syn->copy = tc_mark_is_copy(&pkt->tcp, pkt->at + c->cfg.wall_offset);
+	syn->shed = !syn->copy && tc_admit_is_shed(c, t);
 	if (syn->shed) {
 		count_shed(c);
 	} else {
@@ -178,6 +180,11 @@ enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_se
 		forget_syn(c, syn);
 		c->ledger.drops[drop]++;
 		return drop;
+	}
+	if (syn->copy) {
+		forget_syn(c, syn);
+		c->ledger.drops[TC_DROP_FROM_COPY]++;
+		return tc_session_on_packet(c, s, pkt, now);
 	}
 	if (syn->chunk != TC_NIL) {
 		const struct tc_chunk *chunk = tc_slab_at(&c->chunks, syn->chunk);

@@ -7,6 +7,7 @@
 #define TC_CORE_CONSTANTS_H
 
 #include "base/types.h"
+#include "wire/mark.h"
 
 /* --- retransmission, RFC 6298 --- */
 /* 2.1 asks for 1 s until there is a sample, as every stack does. */
@@ -26,7 +27,7 @@
 /* RFC 6928: ten segments, as every client of the last ten years */
 #define TC_INITIAL_WINDOW_SEGMENTS 10
 /* Our receive window is a promise that costs nothing: payload never comes here. 65535 << 7 is 8 MB, enough for 10 Gbit/s over 6 ms. */
-#define TC_RCV_WIN_SHIFT 7
+#define TC_RCV_WIN_SHIFT TC_MARK_WS_SHIFT
 #define TC_RCV_WIN_MAX 65535
 /* Pacing in percent of a window a round trip, as Linux does (tcp_pacing_ss_ratio, tcp_pacing_ca_ratio; there 120 in avoidance) */
 #define TC_PACING_SLOW_START 200U

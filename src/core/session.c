@@ -5,10 +5,12 @@
  * the ring itself reported a loss; and when the client has gone silent with bytes missing. Until then a gap is an honest loss on the
  * client's path, whose retransmission will come. A hole ends the session: what was before it is spoken, the rest is counted.
  *
- * When the copy ends before its client does the session stays as a ghost, so that what the client still says is counted as lost.
+ * When the copy ends before its client does the session stays as a ghost, so that what the client still says is counted as lost. What
+ * another tcpcopy said is a ghost from the beginning, and none of it is in the books of bytes.
  */
 #include "core/constants.h"
 #include "core/state.h"
+#include "wire/mark.h"
 
 /* Replicas look up again which turn is their next. */
 static void renew_turns(struct tc_core *c, struct tc_session *s)
@@ -192,7 +194,9 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 		return TC_DROP_FLOWS_FULL;
 	}
 	tc_wheel_node_init(&c->wheel, c->cfg.replicas + i);
-	open_replicas(c, s, now);
+	if (!syn->copy) {
+		open_replicas(c, s, now);
+	}
 	arm(c, s);
 	*ret_session = s;
 	return TC_DROP_NONE;
@@ -201,6 +205,9 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, uint32_t hash,
 			     uint16_t map, const struct tc_packet *pkt)
 {
+	if (tc_mark_is_copy(&pkt->tcp, pkt->at + c->cfg.wall_offset)) {
+		return TC_DROP_FROM_COPY;
+	}
 	bool flows = (pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_FIN | TC_TCP_RST)) == TC_TCP_ACK;
 	if (!flows || c->stopping || c->cfg.whole_only ||
 	    c->joining >= c->cfg.sessions / TC_JOINING_SHARE) {
@@ -301,7 +308,9 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 		s->stream.far = end;
 		s->stream.end = end;
 	}
-	enum tc_drop drop = s->end == TC_END_SHED ? TC_DROP_SHED : TC_DROP_AFTER_END;
+	enum tc_drop drop = s->copies == 0	  ? TC_DROP_FROM_COPY :
+			    s->end == TC_END_SHED ? TC_DROP_SHED :
+						    TC_DROP_AFTER_END;
 	if (ends) {
 		free_session(c, s);
 	} else {

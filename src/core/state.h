@@ -30,7 +30,8 @@
  * States, by what is set:
  *   copied     replicas != TC_NIL. Exits: the last replica ends
  *   ghost      replicas == TC_NIL, !stream_over: the copy ended before its client did; what the client still says is counted as lost to
- *              .end. Deadline: TC_GHOST_IDLE. Exits: FIN, RST, a new connection on the tuple, silence
+ *              .end. One of another tcpcopy has no .copies, and nothing of it is counted. Deadline: TC_GHOST_IDLE. Exits: FIN, RST, a new
+ *              connection on the tuple, silence
  *   joining    .joining: it was open before us (or a hole ended its copy, with --on-hole resume); its next turn will be copied. Deadline:
  *              TC_GHOST_IDLE. Exits: a turn begins, FIN, RST, silence
  *   over       replicas == TC_NIL, stream_over: freed

@@ -22,6 +22,7 @@ struct tc_syn {
 	uint32_t older; /* list by age; TC_NIL at the ends */
 	uint32_t younger;
 	uint16_t device;
+	bool copy; /* of another tcpcopy (wire/mark.h) */
 	bool shed; /* counted as a session that was shed */
 };
 

@@ -56,6 +56,12 @@ static bool no_copy(const struct tc_checks *c, const struct tc_report *r)
 	return is_unanswered(c, r) && r->answers.peer_pkts > 0;
 }
 
+static bool from_copy(const struct tc_checks *c, const struct tc_report *r)
+{
+	(void)c;
+	return r->ledger.drops[TC_DROP_FROM_COPY] > 0;
+}
+
 /* ---- in words ---- */
 
 __attribute__((format(printf, 2, 3))) static void say(char *text, const char *fmt, ...)
@@ -148,6 +154,16 @@ static void say_no_copy(const struct tc_checks *c, const struct tc_report *r, ch
 	    r->answers.peer_pkts, target, c->plan->targets[0].port);
 }
 
+static void say_from_copy(const struct tc_checks *c, const struct tc_report *r, char *text)
+{
+	(void)c;
+	(void)r;
+	say(text,
+	    "copies of another tcpcopy arrive here, and are not copied again: when its -x names "
+	    "this server and ours leads back to its server, each copy would be copied for ever; "
+	    "name targets that no tcpcopy copies from");
+}
+
 static const struct {
 	bool (*is_so)(const struct tc_checks *c, const struct tc_report *r);
 	void (*say)(const struct tc_checks *c, const struct tc_report *r, char *text);
@@ -158,6 +174,7 @@ static const struct {
 	[TC_CHECK_NO_NEIGHBOR] = { no_neighbor, say_no_neighbor },
 	[TC_CHECK_NO_ANSWER] = { no_answer, say_no_answer },
 	[TC_CHECK_NO_COPY] = { no_copy, say_no_copy },
+	[TC_CHECK_FROM_COPY] = { from_copy, say_from_copy },
 };
 
 bool tc_checks_next(struct tc_checks *c, const struct tc_report *r, char *ret_text)

@@ -23,6 +23,7 @@ static const struct text drops[] = {
 	[TC_DROP_LINK] = { "link", "unknown link type or encapsulation" },
 	[TC_DROP_NO_MAP] = { "no-map", "goes to an address that no -x names" },
 	[TC_DROP_FROM_TARGET] = { "from-target", "comes from a target itself" },
+	[TC_DROP_FROM_COPY] = { "from-copy", "a copy of another tcpcopy" },
 	[TC_DROP_SAMPLED_OUT] = { "sampled-out", "left out by -r" },
 	[TC_DROP_MPTCP] = { "mptcp", "MPTCP subflow" },
 	[TC_DROP_NO_SESSION] = { "no-session",

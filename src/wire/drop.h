@@ -21,6 +21,7 @@ enum tc_drop {
 	TC_DROP_LINK,	     /* unknown link type or encapsulation */
 	TC_DROP_NO_MAP,	     /* goes to an address that no -x names */
 	TC_DROP_FROM_TARGET, /* its client address is a target's own: would copy itself */
+	TC_DROP_FROM_COPY,   /* a tcpcopy made it: copies of copies would go in a circle */
 	TC_DROP_SAMPLED_OUT, /* -r left this client out */
 	TC_DROP_MPTCP, /* a further MPTCP subflow: its bytes are not a stream of their own (RFC 8684) */
 	TC_DROP_NO_SESSION, /* belongs to a connection that is not copied (opened before us, or ended) */

@@ -33,3 +33,20 @@ bool tc_mark_check_syn(const struct tc_siphash_key *key, const struct tc_tuple *
 	struct tc_mark m = tc_mark_make(key, tuple, (uint16_t)(isn.v >> 16));
 	return m.isn.v == isn.v && m.syn_win == win;
 }
+
+bool tc_mark_is_copy(const struct tc_tcp *tcp, tc_time wall)
+{
+	const struct tc_tcpopt *opt = &tcp->opt;
+	int32_t off = (int32_t)(opt->tsval - (uint32_t)(wall / TC_MS));
+	if (!opt->has_ts || off > TC_MARK_SKEW / TC_MS || off < -TC_MARK_SKEW / TC_MS) {
+		return false;
+	}
+	if (!(tcp->flags & TC_TCP_SYN)) {
+		return true;
+	}
+	uint16_t clock = (uint16_t)((wall + off * TC_MS) / TC_MARK_CLOCK_NS);
+	int16_t ahead = (int16_t)((tcp->seq.v >> 16) - clock);
+	return ahead <= TC_MARK_SPREAD / TC_MARK_CLOCK_NS &&
+	       ahead >= -TC_MARK_SPREAD / TC_MARK_CLOCK_NS && tcp->win >= 0x8000 && opt->has_mss &&
+	       opt->sack_ok && opt->has_ws && opt->ws_shift == TC_MARK_WS_SHIFT;
+}

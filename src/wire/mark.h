@@ -16,9 +16,16 @@
 #include "base/ip.h"
 #include "base/siphash.h"
 #include "base/types.h"
+#include "wire/packet.h"
 
 /* one step of the clock half; 2^16 steps are 17.5 minutes */
 #define TC_MARK_CLOCK_NS (16 * TC_MS)
+/* what the clocks of two hosts may differ by */
+#define TC_MARK_SKEW (4 * TC_SEC)
+/* what the ISN of a SYN may be ahead of its TSval, or behind: the first for a tuple that is used again, the other for a repeated SYN */
+#define TC_MARK_SPREAD (8 * TC_SEC)
+/* window scale of every SYN of a copy */
+#define TC_MARK_WS_SHIFT 7
 
 struct tc_mark {
 	tc_seq isn;
@@ -39,5 +46,14 @@ bool tc_mark_check_isn(const struct tc_siphash_key *key, const struct tc_tuple *
 /** tc_mark_check_syn() - is a SYN with @isn and window @win one of ours (31 bits) */
 bool tc_mark_check_syn(const struct tc_siphash_key *key, const struct tc_tuple *tuple, tc_seq isn,
 		       uint16_t win);
+
+/**
+ * tc_mark_is_copy() - was this packet of a client made by a tcpcopy, whichever: its copy would go in a circle
+ * @wall: wall clock when it was captured, which that tcpcopy's agrees with to TC_MARK_SKEW
+ *
+ * Nobody's key is needed. The TSval of a copy is the wall clock in ms; that of others is the time since they started, mostly with
+ * a random offset, and fits with 2^-19. A SYN has the same clock in its ISN, one window of two, and our options: about 2^-26.
+ */
+bool tc_mark_is_copy(const struct tc_tcp *tcp, tc_time wall);
 
 #endif

@@ -34,7 +34,8 @@ static struct tc_tcpopt options(const struct sim *s, uint8_t flags)
 	}
 	if (s->p.client_ts != 0) {
 		opt.has_ts = true;
-		opt.tsval = (uint32_t)(s->q.now / TC_MS);
+		/* not the wall clock, by which copies are known */
+		opt.tsval = (uint32_t)(s->q.now / TC_MS) + 0x5a000000;
 		opt.tsecr = 1;
 	}
 	return opt;

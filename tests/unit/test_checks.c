@@ -205,6 +205,15 @@ static void packets_at_intercept_that_answer_no_copy_are_another_one(void **stat
 	assert_finding(&c, &r, "intercept has read 17 packets");
 }
 
+static void what_another_tcpcopy_says_is_one_at_once(void **state)
+{
+	(void)state;
+	struct tc_checks c = { .plan = new_plan() };
+	struct tc_report r = working(1);
+	r.ledger.drops[TC_DROP_FROM_COPY] = 1;
+	assert_finding(&c, &r, "copies of another tcpcopy arrive here");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +229,7 @@ int main(void)
 		cmocka_unit_test(clients_of_our_own_are_named_with_their_address),
 		cmocka_unit_test(rp_filter_is_a_matter_of_ipv4),
 		cmocka_unit_test(packets_at_intercept_that_answer_no_copy_are_another_one),
+		cmocka_unit_test(what_another_tcpcopy_says_is_one_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

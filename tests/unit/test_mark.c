@@ -108,6 +108,90 @@ static void the_value_of_a_mark_is_fixed(void **state)
 	assert_int_equal(m.syn_win, 0x8000 | (h >> 16 & 0x7fff));
 }
 
+/* A SYN as the core makes it, @before ago */
+static struct tc_tcp syn_of_a_copy(struct random *rnd, tc_time wall, tc_time before)
+{
+	struct tc_tuple t = random_tuple(rnd);
+	struct tc_mark m = tc_mark_make(&key, &t, (uint16_t)((wall - before) / TC_MARK_CLOCK_NS));
+	return (struct tc_tcp){ .seq = m.isn,
+				.flags = TC_TCP_SYN,
+				.win = m.syn_win,
+				.opt = { .has_mss = true,
+					 .has_ws = true,
+					 .has_ts = true,
+					 .sack_ok = true,
+					 .ws_shift = TC_MARK_WS_SHIFT,
+					 .tsval = (uint32_t)(wall / TC_MS) } };
+}
+
+static const tc_time walls[] = { 1700000000 * TC_SEC, ((tc_time)400 << 32) * TC_MS,
+				 ((tc_time)400 << 32) * TC_MS - 1, 1800000000 * TC_SEC + 17 };
+
+static void a_copy_is_known_without_its_key(void **state)
+{
+	(void)state;
+	struct random rnd = { 5 };
+	for (unsigned i = 0; i < 4000; i++) {
+		tc_time wall = walls[i % 4] + (tc_time)(random_u64(&rnd) % (1000 * TC_SEC));
+		/* repeated for up to 7 s, on a host whose clock is 4 s ahead or behind */
+		struct tc_tcp tcp =
+			syn_of_a_copy(&rnd, wall, (tc_time)(random_u64(&rnd) % (7 * TC_SEC)));
+		assert_true(tc_mark_is_copy(&tcp, wall));
+		assert_true(tc_mark_is_copy(&tcp, wall + 4 * TC_SEC - TC_MS));
+		assert_true(tc_mark_is_copy(&tcp, wall - 4 * TC_SEC + TC_MS));
+		assert_false(tc_mark_is_copy(&tcp, wall + 5 * TC_SEC));
+		assert_false(tc_mark_is_copy(&tcp, wall - 5 * TC_SEC));
+
+		struct tc_tcp ack = { .flags = TC_TCP_ACK, .opt = tcp.opt };
+		assert_true(tc_mark_is_copy(&ack, wall));
+		assert_false(tc_mark_is_copy(&ack, wall + 5 * TC_SEC));
+	}
+}
+
+static void each_sign_of_a_copy_counts(void **state)
+{
+	(void)state;
+	struct random rnd = { 6 };
+	struct tc_tcp copy = syn_of_a_copy(&rnd, walls[0], 0);
+	struct tc_tcp others[8];
+	for (unsigned i = 0; i < 8; i++) {
+		others[i] = copy;
+	}
+	others[0].win = 29200;
+	others[1].opt.ws_shift = 8;
+	others[2].opt.has_ws = false;
+	others[3].opt.sack_ok = false;
+	others[4].opt.has_mss = false;
+	others[5].opt.has_ts = false;
+	others[6].seq.v += 600U << 16; /* 9.6 s */
+	others[7].seq.v -= 600U << 16;
+	assert_true(tc_mark_is_copy(&copy, walls[0]));
+	for (unsigned i = 0; i < 8; i++) {
+		assert_false(tc_mark_is_copy(&others[i], walls[0]));
+	}
+}
+
+/* The header says 2^-19 for a TSval, and 2^-6 more for an ISN. */
+static void a_client_is_seldom_taken_for_a_copy(void **state)
+{
+	(void)state;
+	struct random rnd = { 7 };
+	unsigned by_ack = 0, by_isn = 0;
+	for (unsigned i = 0; i < 10000000; i++) {
+		struct tc_tcp ack = { .flags = TC_TCP_ACK,
+				      .opt = { .has_ts = true,
+					       .tsval = (uint32_t)random_u64(&rnd) } };
+		by_ack += tc_mark_is_copy(&ack, walls[0]);
+	}
+	struct tc_tcp syn = syn_of_a_copy(&rnd, walls[0], 0);
+	for (unsigned i = 0; i < 1000000; i++) {
+		syn.seq.v = (uint32_t)random_u64(&rnd);
+		by_isn += tc_mark_is_copy(&syn, walls[0]);
+	}
+	assert_in_range(by_ack, 5, 40);	       /* 19 */
+	assert_in_range(by_isn, 14000, 17000); /* 15500 */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +200,9 @@ int main(void)
 		cmocka_unit_test(a_syn_with_another_window_isn_key_or_tuple_is_no_mark),
 		cmocka_unit_test(a_strangers_isn_passes_as_seldom_as_sixteen_bits_say),
 		cmocka_unit_test(the_value_of_a_mark_is_fixed),
+		cmocka_unit_test(a_copy_is_known_without_its_key),
+		cmocka_unit_test(each_sign_of_a_copy_counts),
+		cmocka_unit_test(a_client_is_seldom_taken_for_a_copy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
