@@ -100,6 +100,7 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 	uint32_t chunks = c->syns.chunks;
 	uint32_t turns = 0;
 	uint64_t held = 0;
+	uint64_t whole = 0;
 	const char *bad = tc_ledger_balance(&c->ledger);
 	if (bad != NULL) {
 		return bad;
@@ -112,6 +113,7 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 		const struct tc_session *s = tc_session_at(c, r->session);
 		live++;
 		ready += r->ready;
+		whole += tc_replica_is_whole(s, r);
 		held += (uint32_t)tc_seq_diff(s->stream.far, tc_replica_pos(r));
 		bad = check_replica(c, r);
 		if (bad == NULL && s->replicas == i) { /* each session once */
@@ -136,5 +138,6 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 	       chunks != c->chunks.used				  ? "chunks leaked" :
 	       turns != c->turns.used				  ? "turns leaked" :
 	       held != c->ledger.held				  ? "held bytes miscounted" :
+	       whole != c->ledger.live_complete			  ? "whole replicas miscounted" :
 								    NULL;
 }

@@ -117,6 +117,8 @@
 #define TC_FIN_WAIT_2_MAX (60 * TC_SEC)
 /* A client that opened, and whose copy has ended, is still counted until it has been silent for so long */
 #define TC_GHOST_IDLE (120 * TC_SEC)
+/* ... and one that was still to be joined, when it closed, so long for what its FIN overtook: as a gap behind a reset */
+#define TC_LEAVING TC_HOLE_RESET
 /* Replies of closed tuples and notes for the program that may wait to be pulled; further ones are not made: the peer asks again */
 #define TC_REPLIES_MAX 64
 #define TC_NOTES_MAX 256

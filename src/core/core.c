@@ -544,13 +544,6 @@ void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)
 {
 	*ret_ledger = c->ledger;
 	ret_ledger->tuples_forgotten = c->closeds.forgotten;
-	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
-		const struct tc_replica *r = tc_replica_at(c, i);
-		if (r->live) {
-			const struct tc_session *s = tc_session_at(c, r->session);
-			ret_ledger->live_complete += tc_seq_eq(tc_replica_pos(r), s->stream.far);
-		}
-	}
 }
 
 uint32_t tc_core_live(const struct tc_core *c)

@@ -31,6 +31,18 @@ tc_seq tc_replica_pos(const struct tc_replica *r)
 	return tc_seq_add(to_pos(r, r->ep.snd_una), fin_acked ? UINT32_MAX : 0);
 }
 
+bool tc_replica_is_whole(const struct tc_session *s, const struct tc_replica *r)
+{
+	return tc_seq_eq(tc_replica_pos(r), s->stream.far);
+}
+
+/* It is whole now, or @was and is no more. */
+static void count_whole(struct tc_core *c, struct tc_session *s, bool was, bool is)
+{
+	s->whole = (uint16_t)(s->whole + is - was);
+	c->ledger.live_complete += (uint64_t)is - was;
+}
+
 void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 		      struct tc_tuple *ret_tuple)
 {
@@ -147,6 +159,7 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 	s->replicas = i;
 	s->copies++;
 	s->live++;
+	count_whole(c, s, false, tc_replica_is_whole(s, r));
 	c->ledger.opened++;
 	c->ledger.live++;
 	note_session(c, s, r, TC_END_NONE, 0);
@@ -276,6 +289,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	c->ledger.lost[end] += lost;
 	c->ledger.ended[end]++;
 	c->ledger.live--;
+	count_whole(c, s, tc_replica_is_whole(s, r), false);
 	if (is_complete(s, r, lost)) {
 		c->ledger.complete++;
 		s->complete++;
@@ -653,7 +667,9 @@ enum tc_drop tc_replica_on_answer(struct tc_core *c, struct tc_replica *r,
 	}
 	uint8_t backoff = r->ep.backoff;
 	bool asked = r->ep.state == TC_TCP_SYN_SENT;
+	bool was_whole = tc_replica_is_whole(s, r);
 	enum tc_drop drop = tc_endpoint_on_answer(&r->ep, &c->env, ans, now, &news);
+	count_whole(c, s, was_whole, tc_replica_is_whole(s, r));
 	tc_asking_heard(c, r, now);
 	if (asked && r->ep.state != TC_TCP_SYN_SENT) {
 		tc_asking_end(c, r, now);

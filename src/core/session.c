@@ -12,12 +12,19 @@
 #include "core/state.h"
 #include "wire/mark.h"
 
-/* Replicas look up again which turn is their next. */
-static void renew_turns(struct tc_core *c, struct tc_session *s)
+/* A turn may have begun. Replicas whose next one stands look again only when marks have moved: one walk a packet would be dear. */
+static void add_turn(struct tc_core *c, struct tc_session *s, const struct tc_turn *turn,
+		     uint32_t len, tc_seq far)
 {
+	bool moved = tc_turns_add(&s->turns, &c->turns, turn, len, far);
 	for (uint32_t i = s->replicas; i != TC_NIL; i = tc_replica_at(c, i)->sibling) {
 		struct tc_replica *r = tc_replica_at(c, i);
-		r->next_turn = tc_turns_after(&s->turns, &c->turns, r->turn_ack);
+		if (moved) {
+			r->next_turn = tc_turns_after(&s->turns, &c->turns, r->turn_ack);
+		} else if (r->next_turn == TC_NIL && s->turns.tail != TC_NIL &&
+			   tc_seq_lt(r->turn_ack, tc_turn_at(&c->turns, s->turns.tail)->ack)) {
+			r->next_turn = s->turns.tail;
+		}
 	}
 }
 
@@ -51,11 +58,16 @@ static tc_time gap_deadline(const struct tc_core *c, const struct tc_session *s)
 					   tc_time_max(rtts, TC_HOLE_RING_MIN));
 }
 
+static tc_time ghost_idle(const struct tc_session *s)
+{
+	return s->leaving ? TC_LEAVING : TC_GHOST_IDLE;
+}
+
 static void arm(struct tc_core *c, struct tc_session *s)
 {
 	tc_time at = c->cfg.idle == TC_TIME_NEVER ? TC_TIME_NEVER : s->last_at + c->cfg.idle;
 	if (s->replicas == TC_NIL) {
-		at = s->last_at + TC_GHOST_IDLE;
+		at = s->last_at + ghost_idle(s);
 	} else if (s->gap_at != TC_TIME_NEVER) {
 		at = tc_time_min(at, gap_deadline(c, s));
 	}
@@ -70,7 +82,9 @@ static void count_bytes(struct tc_core *c, struct tc_session *s, uint32_t n)
 	c->ledger.held += (uint64_t)n * s->live;
 	c->ledger.lost[s->end] += (uint64_t)n * ended;
 	if (n > 0) {
+		c->ledger.live_complete -= s->whole;
 		c->ledger.complete -= s->complete;
+		s->whole = 0;
 		s->complete = 0;
 	}
 }
@@ -245,7 +259,8 @@ enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, u
 static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
 		      tc_time now)
 {
-	bool begins = pkt->payload_len > 0 && tc_seq_eq(pkt->tcp.seq, s->stream.far) &&
+	bool begins = !s->leaving && pkt->payload_len > 0 &&
+		      tc_seq_eq(pkt->tcp.seq, s->stream.far) &&
 		      (s->heard || tc_seq_lt(s->base_ack, pkt->tcp.ack));
 	if (!begins || c->stopping) {
 		return false;
@@ -270,13 +285,11 @@ static enum tc_drop on_joining_packet(struct tc_core *c, struct tc_session *s,
 				      const struct tc_packet *pkt)
 {
 	tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
-	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
-		free_session(c, s);
+	bool says = pkt->payload_len > 0 || (pkt->tcp.flags & TC_TCP_FIN);
+	if (s->leaving) {
 		return TC_DROP_NO_SESSION;
 	}
-	if (pkt->payload_len == 0) {
-		s->heard |= tc_seq_eq(pkt->tcp.seq, s->stream.far);
-	} else if (tc_seq_lt(s->stream.far, end)) {
+	if (says && tc_seq_lt(s->stream.far, end)) {
 		uint32_t n = (uint32_t)tc_seq_diff(end, s->stream.far);
 		if (s->end != TC_END_NONE) {
 			count_bytes(c, s, n); /* it was copied before: these are lost */
@@ -287,6 +300,12 @@ static enum tc_drop on_joining_packet(struct tc_core *c, struct tc_session *s,
 		s->stream.end = end;
 		s->base_ack = pkt->tcp.ack;
 		s->heard = false;
+	} else if (pkt->payload_len == 0) {
+		s->heard |= tc_seq_eq(pkt->tcp.seq, s->stream.far);
+	}
+	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
+		s->leaving = true; /* what it overtook comes yet, and is no connection to join */
+		arm(c, s);
 	}
 	return TC_DROP_NO_SESSION;
 }
@@ -400,8 +419,7 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		.think_us = (uint32_t)tc_time_clamp(think / TC_US, 0, UINT32_MAX),
 		.at = pkt->at,
 	};
-	tc_turns_add(&s->turns, &c->turns, &turn, len, far_before);
-	renew_turns(c, s);
+	add_turn(c, s, &turn, len, far_before);
 	return TC_DROP_NONE;
 }
 
@@ -418,8 +436,7 @@ static enum tc_drop take_fin(struct tc_core *c, struct tc_session *s, const stru
 	s->fin_pos = pos;
 	reach(c, s, pos, pkt->at);
 	struct tc_turn turn = { .pos = pos, .ack = pkt->tcp.ack, .at = pkt->at };
-	tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
-	renew_turns(c, s);
+	add_turn(c, s, &turn, 0, s->stream.far);
 	return TC_DROP_NONE;
 }
 
@@ -445,8 +462,7 @@ static enum tc_drop take_rst(struct tc_core *c, struct tc_session *s, const stru
 	tc_seq heard = pkt->tcp.flags & TC_TCP_ACK ? pkt->tcp.ack : tc_seq_add(last, 1);
 	if (!tc_seq_eq(s->stream.far, tc_session_first(s))) {
 		struct tc_turn turn = { .pos = s->stream.far, .ack = heard, .at = pkt->at };
-		tc_turns_add(&s->turns, &c->turns, &turn, 0, s->stream.far);
-		renew_turns(c, s);
+		add_turn(c, s, &turn, 0, s->stream.far);
 	}
 	return TC_DROP_NONE;
 }
@@ -513,7 +529,7 @@ void tc_session_on_loss(struct tc_core *c, struct tc_session *s)
 void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now)
 {
 	if (s->replicas == TC_NIL) {
-		if (now >= s->last_at + TC_GHOST_IDLE) {
+		if (now >= s->last_at + ghost_idle(s)) {
 			free_session(c, s);
 		} else {
 			arm(c, s);

@@ -53,6 +53,7 @@ struct tc_session {
 	uint16_t map;
 	uint16_t copies;   /* replicas that it has or had */
 	uint16_t live;	   /* of these, now */
+	uint16_t whole;	   /* of these, all that the client said is acknowledged */
 	uint16_t complete; /* of those that ended: counted as complete */
 	uint8_t end;	   /* enum tc_end of the last replica that ended */
 	bool has_fin : 1;
@@ -60,8 +61,9 @@ struct tc_session {
 	bool detached : 1; /* a newer connection has the tuple; not in by_online any more */
 	bool has_syn : 1;  /* a lone SYN of the same tuple waits */
 	bool joining : 1;
-	bool holed : 1; /* a hole was found: its copies are being ended for it */
-	bool heard : 1; /* joining: the client acknowledged something after its last byte */
+	bool holed : 1;	  /* a hole was found: its copies are being ended for it */
+	bool leaving : 1; /* joining: its client closed, or reset */
+	bool heard : 1;	  /* joining: the client acknowledged something after its last byte */
 };
 
 /**
@@ -301,6 +303,8 @@ void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 		      struct tc_tuple *ret_tuple);
 /** tc_replica_pos() - position of the first byte that the target has not acknowledged */
 tc_seq tc_replica_pos(const struct tc_replica *r);
+/** tc_replica_is_whole() - has the target acknowledged all that is known of its client */
+bool tc_replica_is_whole(const struct tc_session *s, const struct tc_replica *r);
 
 /* core/alias.c */
 /** tc_alias_pick() - set .alias and .client_port of a replica of @s; false when no tuple is free */

@@ -40,7 +40,7 @@ struct tc_ledger {
 	uint64_t live;
 	uint64_t ended[TC_END__N];
 	uint64_t complete;	/* of the ended: not a byte lost */
-	uint64_t live_complete; /* of the live: not a byte lost; filled in by tc_core_ledger() */
+	uint64_t live_complete; /* of the live: nothing waits to be acknowledged */
 
 	/* what they said */
 	uint64_t turns;
