@@ -55,12 +55,17 @@
 /* An answer that began is over when the target was quiet for twice its largest pause, between these */
 #define TC_QUIET_MIN (1 * TC_MS)
 #define TC_QUIET_MAX (100 * TC_MS)
-/* A turn waits for an answer at most four times the smoothed answer time, between these */
+/* A turn waits for an answer at most four times the smoothed answer time, between these, and doubled for each limit in a row before it */
 #define TC_LIMIT_MIN (20 * TC_MS)
 #define TC_LIMIT_MAX TC_SEC
 #define TC_LIMIT_FACTOR 4
 /* After so many limits in a row the target evidently answers nothing: time alone paces the rest */
 #define TC_LIMITS_IN_A_ROW 3
+/* A client that closes has heard its answers. A server that has not said them all, as one that stalls, would throw the requests away that it
+ * has not read: it gets the FIN when it was silent for so long, ... */
+#define TC_END_SILENT TC_SEC
+/* ... but at most so long after its client's: one that never stops talking */
+#define TC_END_PATIENCE (5 * TC_SEC)
 /* A server that speaks first is waited for at most so long: a slow SMTP banner, not a dead one */
 #define TC_GREETING_MAX (3 * TC_SEC)
 

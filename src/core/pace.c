@@ -27,8 +27,8 @@ static tc_time answer_limit(const struct tc_replica *r)
 	if (r->answer_us == 0) {
 		return TC_LIMIT_MAX;
 	}
-	return tc_time_clamp(TC_LIMIT_FACTOR * (tc_time)r->answer_us * TC_US, TC_LIMIT_MIN,
-			     TC_LIMIT_MAX);
+	tc_time limit = tc_time_max(TC_LIMIT_FACTOR * (tc_time)r->answer_us * TC_US, TC_LIMIT_MIN);
+	return tc_time_min(limit << r->limits, TC_LIMIT_MAX);
 }
 
 /* Bytes of the answer to the present turn, so far. */
@@ -109,6 +109,24 @@ static tc_time response_at(const struct tc_core *c, const struct tc_replica *r,
 	if (ahead < at) {
 		*ret_why = TC_PACE_AHEAD;
 		at = ahead;
+	}
+	return tc_time_max(m->at, at);
+}
+
+tc_time tc_pace_end_gate(const struct tc_core *c, const struct tc_replica *r,
+			 const struct tc_turn *m, tc_time now)
+{
+	enum tc_pace_why why = TC_PACE_LIMIT;
+	if (c->cfg.pace != TC_PACE_RESPONSE && c->cfg.pace != TC_PACE_THINK) {
+		return tc_pace_gate(c, r, m, now, &why);
+	}
+	tc_time at = r->timed ? TC_TIME_NEVER : answered_at(c, r, m, now, &why);
+	if (why == TC_PACE_LIMIT && r->turns > 0) {
+		tc_time heard = tc_stamp_past(r->ep.sent_at, now);
+		heard = tc_stamp_is_set(r->ans_last) ?
+				tc_time_max(heard, tc_stamp_past(r->ans_last, now)) :
+				heard;
+		at = tc_time_min(heard + TC_END_SILENT, m->at + TC_END_PATIENCE);
 	}
 	return tc_time_max(m->at, at);
 }

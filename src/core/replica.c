@@ -272,11 +272,15 @@ static void remember(struct tc_core *c, const struct tc_replica *r, const struct
 	tc_closeds_add(&c->closeds, &closed, now);
 }
 
-/* A connection that the target never accepted is not complete, even if its client said nothing. */
+/*
+ * A connection that the target never accepted is not complete, even if its client said nothing; nor is one that the target reset, for nobody
+ * knows what it threw away.
+ */
 static bool is_complete(const struct tc_session *s, const struct tc_replica *r, uint64_t lost)
 {
 	bool accepted = !r->waiting && r->ep.syns > 0 && r->ep.state != TC_TCP_SYN_SENT;
-	return accepted && lost == 0 && r->end != TC_END_BUG && !tc_stream_has_gap(&s->stream);
+	bool cut = r->end == TC_END_BUG || r->end == TC_END_TARGET_RST;
+	return accepted && lost == 0 && !cut && !tc_stream_has_gap(&s->stream);
 }
 
 static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
@@ -497,12 +501,14 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 			break; /* the turn before it is still being spoken, or is not complete */
 		}
 		enum tc_pace_why why = TC_PACE_ANSWERED;
-		tc_time at = hurry ? now : tc_pace_gate(c, r, m, now, &why);
+		bool says = tc_seq_lt(m->pos, s->stream.end); /* more than a FIN or an RST */
+		tc_time at = hurry ? now :
+			     says  ? tc_pace_gate(c, r, m, now, &why) :
+				     tc_pace_end_gate(c, r, m, now);
 		if (now < at) {
 			*ret_next = at;
 			break;
 		}
-		bool says = tc_seq_lt(m->pos, s->stream.end); /* more than a FIN or an RST */
 		if (says) {
 			tc_pace_on_begin(c, r, m, why, now);
 		} else {

@@ -222,8 +222,8 @@ enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, u
 	if (tc_mark_is_copy(&pkt->tcp, pkt->at + c->cfg.wall_offset)) {
 		return TC_DROP_FROM_COPY;
 	}
-	bool flows = (pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_FIN | TC_TCP_RST)) == TC_TCP_ACK;
-	if (!flows || c->stopping || c->cfg.whole_only ||
+	bool leaves = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
+	if (!(pkt->tcp.flags & TC_TCP_ACK) || c->stopping || c->cfg.whole_only ||
 	    c->joining >= c->cfg.sessions / TC_JOINING_SHARE) {
 		return TC_DROP_NO_SESSION;
 	}
@@ -250,6 +250,7 @@ enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, u
 	}
 	tc_wheel_node_init(&c->wheel, c->cfg.replicas + i);
 	begin_joining(c, s, pkt->payload_len == 0);
+	s->leaving = leaves;
 	c->ledger.joined_skipped += pkt->payload_len;
 	arm(c, s);
 	return TC_DROP_NO_SESSION;

@@ -339,6 +339,9 @@ enum tc_pace_why {
 /** tc_pace_gate() - when the replica may begin the turn @m, and why then; @m is its next one and all before is spoken */
 tc_time tc_pace_gate(const struct tc_core *c, const struct tc_replica *r, const struct tc_turn *m,
 		     tc_time now, enum tc_pace_why *ret_why);
+/** tc_pace_end_gate() - as tc_pace_gate() for a FIN or RST without bytes: what it said is answered first, if it is answered at all */
+tc_time tc_pace_end_gate(const struct tc_core *c, const struct tc_replica *r,
+			 const struct tc_turn *m, tc_time now);
 /** tc_pace_quiet_at() - when the target's answer to the present turn will be over if nothing more comes; TC_TIME_NEVER: it has not begun */
 tc_time tc_pace_quiet_at(const struct tc_core *c, const struct tc_replica *r, tc_time now);
 /** tc_pace_on_begin() - it begins @m now */

@@ -309,7 +309,12 @@ static bool actor(struct cursor *c, const char *name, struct script_item *it)
 	const char *p = c->p + n;
 	unsigned conn = 1;
 	if (*p >= '1' && *p <= '9') {
-		conn = (unsigned)(*p++ - '0');
+		char *end;
+		conn = (unsigned)strtoul(p, &end, 10);
+		p = end;
+	}
+	if (conn > SCRIPT_CONNS / 2) {
+		return false;
 	}
 	if (*p == 'b') {
 		conn += SCRIPT_CONNS / 2;

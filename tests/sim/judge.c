@@ -165,7 +165,8 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 		return conn->reset == SIM_RESET_REFUSED;
 	case TC_END_NO_SYN_ACK:
 	case TC_END_NO_ACK:
-		return is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 20 ||
+		/* within 10 s something is asked four times: every tenth lost, all are once in 10,000 */
+		return is_disturbed(p) || p->fwd_loss + p->ret_loss >= 80 || p->send_error >= 20 ||
 		       p->fwd_mtu > 0 ||
 		       ((is_lossy(p) || p->reuse > 0) && (p->max_lag_ms < 5000 || c->superseded));
 	case TC_END_TARGET_QUIET:
