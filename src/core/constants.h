@@ -63,9 +63,9 @@
 #define TC_LIMITS_IN_A_ROW 3
 /* A client that closes has heard its answers. A server that has not said them all, as one that stalls, would throw the requests away that it
  * has not read: it gets the FIN when it was silent for so long, ... */
-#define TC_END_SILENT TC_SEC
+#define TC_END_SILENT (5 * TC_SEC)
 /* ... but at most so long after its client's: one that never stops talking */
-#define TC_END_PATIENCE (5 * TC_SEC)
+#define TC_END_PATIENCE (10 * TC_SEC)
 /* A server that speaks first is waited for at most so long: a slow SMTP banner, not a dead one */
 #define TC_GREETING_MAX (3 * TC_SEC)
 
