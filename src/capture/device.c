@@ -3,7 +3,7 @@
  */
 #include "capture/device.h"
 
-#include "capture/filter.h"
+#include "capture/share.h"
 #include "port/error.h"
 
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -102,6 +103,31 @@ static int make_ring(struct tc_device *d, const struct tc_device_config *cfg)
 	return 0;
 }
 
+/* The filter, and in front of it what keeps a share; @filter has TC_SHARE_PROGRAM_MAX steps of room before it */
+static int attach(const struct tc_device *d, struct sock_filter *filter, uint16_t n, uint32_t share)
+{
+	struct sock_filter prefix[TC_SHARE_PROGRAM_MAX];
+	unsigned more = tc_share_program(d->link, share, prefix);
+	if (n + more > TC_FILTER_INSNS_MAX) {
+		return -E2BIG;
+	}
+	struct sock_filter *begin = filter + TC_SHARE_PROGRAM_MAX - more;
+	memcpy(begin, prefix, more * sizeof prefix[0]);
+	struct sock_fprog program = { .len = (unsigned short)(n + more), .filter = begin };
+	return setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ?
+		       0 :
+		       -errno;
+}
+
+int tc_device_keep_share(struct tc_device *d, uint32_t share)
+{
+	int r = attach(d, d->filter, d->filter_n, share);
+	if (r == 0) {
+		d->share = share;
+	}
+	return r;
+}
+
 int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error)
 {
 	struct tc_filter filter = { 0 };
@@ -110,9 +136,19 @@ int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, 
 	if (r < 0) {
 		return r;
 	}
-	struct sock_fprog program = { .len = filter.n, .filter = filter.insns };
-	if (setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
-		r = tc_driver_error(ret_error, -errno, "cannot attach the filter to '%s'", d->name);
+	struct sock_filter *steps = calloc(TC_SHARE_PROGRAM_MAX + filter.n, sizeof *steps);
+	r = -ENOMEM;
+	if (steps != NULL) {
+		memcpy(steps + TC_SHARE_PROGRAM_MAX, filter.insns, filter.n * sizeof *steps);
+		r = attach(d, steps, filter.n, d->share);
+	}
+	if (r == 0) {
+		free(d->filter);
+		d->filter = steps;
+		d->filter_n = filter.n;
+	} else {
+		free(steps);
+		r = tc_driver_error(ret_error, r, "cannot attach the filter to '%s'", d->name);
 	}
 	tc_filter_fini(&filter);
 	return r;
@@ -182,6 +218,7 @@ int tc_device_open(const struct tc_device_config *cfg, struct tc_device *ret, ch
 		.outgoing = cfg->outgoing,
 		.promiscuous = cfg->promiscuous,
 		.link = TC_LINK_RAW,
+		.share = TC_SHARE_ALL,
 		.last_at = INT64_MIN,
 	};
 	if (strlen(cfg->name) >= sizeof d.name) {
@@ -207,6 +244,8 @@ void tc_device_close(struct tc_device *d)
 		close(d->fd);
 		d->fd = -1;
 	}
+	free(d->filter);
+	d->filter = NULL;
 }
 
 static struct tpacket_block_desc *block_at(const struct tc_device *d, uint32_t i)

@@ -17,7 +17,7 @@
 #ifndef TC_CAPTURE_DEVICE_H
 #define TC_CAPTURE_DEVICE_H
 
-#include "wire/frame.h"
+#include "capture/filter.h"
 
 #include <net/if.h>
 
@@ -58,6 +58,11 @@ struct tc_device {
 	bool down;
 	enum tc_link link;
 
+	struct sock_filter *
+		filter; /* owned: the capture filter, and in front of it room for a share of the clients */
+	uint16_t filter_n; /* steps of the capture filter */
+	uint32_t share;	   /* of TC_SHARE_ALL */
+
 	/* the ring; shared with the kernel */
 	uint8_t *map;
 	size_t map_bytes;
@@ -89,6 +94,13 @@ void tc_device_close(struct tc_device *d);
  * Return: 0 or -errno: the filter is as it was.
  */
 int tc_device_refilter(struct tc_device *d, const struct tc_device_config *cfg, char *ret_error);
+
+/**
+ * tc_device_keep_share() - let only @share of TC_SHARE_ALL clients pass, and of the others what begins and ends a connection
+ * No packet of those that pass before and after is lost by it. No allocation.
+ * Return: 0 or -errno: the share is as it was.
+ */
+int tc_device_keep_share(struct tc_device *d, uint32_t share);
 
 /**
  * tc_device_next() - the next frame; no system call

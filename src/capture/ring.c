@@ -23,6 +23,8 @@
 #define DEFAULT_TIMEOUT_MS 1
 #define ERRORS_INTERVAL TC_MS
 #define REVIVE_INTERVAL TC_SEC
+/* Of frames looked at in one call: when none of them is of use the loop must get its turn */
+#define FRAMES_MAX 1024
 
 struct ring {
 	struct tc_capture base;
@@ -31,6 +33,7 @@ struct ring {
 	unsigned n_down; /* devices that are waited for */
 	int epoll_fd;	 /* over all devices, -1 when there is one */
 	bool headers_only;
+	bool outgoing;
 	bool tagged; /* of the filter, with .snap: for another one */
 	uint32_t snap;
 	bool was_empty;	   /* next() had nothing when it was last called */
@@ -112,11 +115,26 @@ static void revive(struct ring *r, tc_time now)
 	}
 }
 
+static void on_empty(struct ring *r, tc_time now)
+{
+	if (r->was_empty) {
+		take_errors(r, now);
+	}
+	if (r->n_down > 0 && now >= r->revive_at) {
+		revive(r, now);
+	}
+	r->was_empty = true;
+}
+
 static bool ring_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_pkt)
 {
 	struct ring *r = of(c);
 	struct tc_frame frame;
-	while (next_frame(r, &frame)) {
+	for (unsigned i = 0; i < FRAMES_MAX; i++) {
+		if (!next_frame(r, &frame)) {
+			on_empty(r, now);
+			return false;
+		}
 		r->frames.stats.wakeups += r->was_empty;
 		r->was_empty = false;
 		if (frame.data.n < frame.wire_len && !r->headers_only) {
@@ -128,14 +146,7 @@ static bool ring_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 			return true;
 		}
 	}
-	if (r->was_empty) {
-		take_errors(r, now);
-	}
-	if (r->n_down > 0 && now >= r->revive_at) {
-		revive(r, now);
-	}
-	r->was_empty = true;
-	return false;
+	return false; /* what is left wakes the loop again */
 }
 
 static bool ring_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)
@@ -155,18 +166,41 @@ static bool ring_is_done(const struct tc_capture *c)
 	return false;
 }
 
+/* The fullest one: it is the one that loses packets next */
+static uint32_t ring_used(const struct tc_capture *c)
+{
+	const struct ring *r = (const struct ring *)(const void *)c;
+	uint32_t used = 0;
+	for (unsigned i = 0; i < r->n_devices; i++) {
+		const struct tc_device *d = &r->devices[i];
+		uint64_t permille = (uint64_t)tc_device_used(d) * 1000 / d->n_blocks;
+		used = tc_u32_max(used, (uint32_t)permille);
+	}
+	return used;
+}
+
+static int ring_keep_share(struct tc_capture *c, uint32_t share)
+{
+	struct ring *r = of(c);
+	if (r->outgoing) {
+		return -EOPNOTSUPP; /* the client of a server's packet is not its source */
+	}
+	int first = 0;
+	for (unsigned i = 0; i < r->n_devices; i++) {
+		int err = tc_device_keep_share(&r->devices[i], share);
+		first = first != 0 ? first : err;
+	}
+	return first;
+}
+
 static void ring_stats(struct tc_capture *c, struct tc_capture_stats *ret_stats)
 {
 	struct ring *r = of(c);
-	uint64_t used = 0;
 	for (unsigned i = 0; i < r->n_devices; i++) {
-		struct tc_device *d = &r->devices[i];
-		add_loss(r, tc_device_lost(d));
-		uint64_t permille = (uint64_t)tc_device_used(d) * 1000 / d->n_blocks;
-		used = permille > used ? permille : used;
+		add_loss(r, tc_device_lost(&r->devices[i]));
 	}
 	tc_frames_stats(&r->frames, ret_stats);
-	ret_stats->ring_used_permille = (uint32_t)used;
+	ret_stats->ring_used_permille = ring_used(c);
 	ret_stats->time_steps = r->stamp.steps;
 	ret_stats->devices_down = r->n_down;
 }
@@ -189,6 +223,8 @@ static const struct tc_capture_ops ring_ops = {
 	.next = ring_next,
 	.next_event = ring_next_event,
 	.is_done = ring_is_done,
+	.used = ring_used,
+	.keep_share = ring_keep_share,
 	.stats = ring_stats,
 	.free = ring_free,
 };
@@ -244,6 +280,7 @@ int tc_capture_ring_new(const struct tc_capture_ring_config *cfg, struct tc_capt
 	r->base.ops = &ring_ops;
 	r->epoll_fd = -1;
 	r->headers_only = cfg->headers_only;
+	r->outgoing = cfg->outgoing;
 	r->tagged = !cfg->own_filter;
 	r->snap = cfg->headers_only ? TC_FILTER_SNAP_HEADERS :
 		  cfg->snap != 0    ? cfg->snap :

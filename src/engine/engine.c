@@ -7,7 +7,9 @@
  */
 #include "engine/engine.h"
 
+#include "engine/bucket.h"
 #include "engine/clock.h"
+#include "engine/shed.h"
 #include "engine/watch.h"
 
 #include <errno.h>
@@ -27,6 +29,13 @@
 #define TIMER_MAX TC_SEC
 /* How often a descriptor that cannot be watched, or that wakes us for nothing, is read. */
 #define POLL TC_MS
+/* How often a ring is looked at while it is not read to its end */
+#define LOOK_INTERVAL TC_MS
+#define SPEED_INTERVAL TC_SEC
+#define RAMP_STEPS 100
+/* Of a packet on the wire beside its payload: TCP with a timestamp; Ethernet with preamble, checksum and gap */
+#define TCP_BYTES 32
+#define FRAME_BYTES 38
 /* At the end of a file: for how long no byte must be held, no segment sent and no answer come before connections that the file leaves
  * open are ended. */
 #define QUIET (3 * TC_SEC)
@@ -50,6 +59,14 @@ struct tc_engine {
 	bool break_wanted;
 	bool stopping;
 	bool announced; /* a channel has something to write */
+	struct tc_bucket out;
+	tc_time out_since; /* .out is empty since then, and segments may wait; TC_TIME_NEVER: none do */
+	tc_time speed_at; /* when links are asked next */
+	struct tc_shed shed;
+	tc_time look_at;
+	tc_time ramp_begin; /* TC_TIME_NEVER: not yet, or no ramp */
+	unsigned ramp_step;
+	struct tc_ip loopback; /* what cfg.localhost stands for; any address: nothing */
 	tc_time stop_by;
 	tc_time quiet_since;
 	tc_time quiet_check;
@@ -76,6 +93,14 @@ static bool is_from_online(const struct tc_engine *e, const struct tc_packet *pk
 	return from_online;
 }
 
+/* -H: a client on this host has an address that nobody else can reach */
+static void rename_client(const struct tc_engine *e, struct tc_ip *client)
+{
+	if (!tc_ip_is_any(&e->loopback) && tc_ip_eq(client, &e->loopback)) {
+		*client = e->cfg.localhost;
+	}
+}
+
 static bool may_capture(const struct tc_engine *e)
 {
 	return !e->stopping && (e->channel_up || !e->cfg.wait_channel);
@@ -90,8 +115,11 @@ static unsigned drain_capture(struct tc_engine *e, tc_time now)
 	while (n < PKTS_MAX && c->ops->next(c, now, &pkt)) {
 		n++;
 		if (e->cfg.online && is_from_online(e, &pkt)) {
+			e->stats.online++;
+			rename_client(e, &pkt.dst);
 			tc_core_on_online(e->core, &pkt, now);
 		} else {
+			rename_client(e, &pkt.src);
 			tc_core_on_client(e->core, &pkt, now);
 		}
 	}
@@ -107,6 +135,31 @@ static unsigned drain_capture(struct tc_engine *e, tc_time now)
 	return n + events;
 }
 
+/* The others are left out by the core; where the capture can do it, they do not even come here. */
+static void keep_share(struct tc_engine *e, tc_time now)
+{
+	struct tc_capture *c = e->cfg.capture;
+	/* the kernel knows nothing of another address for this host's clients */
+	if (!tc_ip_is_any(&e->loopback) || c->ops->keep_share(c, e->shed.share) < 0) {
+		e->stats.share_errors++;
+	}
+	struct tc_event ev = { .kind = TC_EVENT_KEEP_SHARE, .at = now, .count = e->shed.share };
+	tc_core_on_event(e->core, &ev, now);
+}
+
+/* A capture that was read to its end is empty, and need not be asked. */
+static void look_at_ring(struct tc_engine *e, tc_time now)
+{
+	struct tc_capture *c = e->cfg.capture;
+	if (c->ops->used == NULL || now < e->look_at || (!e->more && tc_shed_is_idle(&e->shed))) {
+		return;
+	}
+	e->look_at = now + LOOK_INTERVAL;
+	if (tc_shed_look(&e->shed, e->more ? c->ops->used(c) : 0, now)) {
+		keep_share(e, now);
+	}
+}
+
 static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
 {
 	bool woken = e->capture.ready;
@@ -115,6 +168,7 @@ static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
 	if (may_capture(e)) {
 		tc_watch_take(&e->capture, now);
 		*ret_busy = drain_capture(e, now) > 0;
+		look_at_ring(e, now);
 		e->spurious = woken && !*ret_busy;
 	}
 }
@@ -134,6 +188,14 @@ static void turn_drivers(struct tc_engine *e, tc_time now, bool busy)
 	}
 }
 
+static void on_channel_up(struct tc_engine *e, tc_time now)
+{
+	if (!e->channel_up && e->cfg.ramp > 0) {
+		e->ramp_begin = now;
+	}
+	e->channel_up = true;
+}
+
 /* Answers and events into the core. Return: how many; a full measure asks for another round. */
 static unsigned feed(struct tc_engine *e, tc_time now)
 {
@@ -145,7 +207,7 @@ static unsigned feed(struct tc_engine *e, tc_time now)
 	/* a channel's events first: answers belong to the channel that is up now */
 	for (unsigned i = 0; a != NULL && i < EVENTS_MAX && a->ops->next_event(a, &ev); i++, n++) {
 		if (ev.kind == TC_EVENT_CHANNEL_UP) {
-			e->channel_up = true;
+			on_channel_up(e, now);
 		}
 		tc_core_on_event(e->core, &ev, now);
 	}
@@ -176,33 +238,66 @@ static void announce(struct tc_engine *e, const struct tc_out *out)
 	}
 }
 
-/* All that the core has to say, out; after it no view of the core's chunks is held. Return: how many. */
-static unsigned pull(struct tc_engine *e, tc_time now)
+/* On the wire, in however many packets it is cut */
+static uint32_t wire_bytes(const struct tc_segment *seg)
+{
+	uint32_t ip = tc_ip_is_v4(&seg->dst) ? 20 : 40;
+	uint32_t pkts = seg->cut > 0 ? (seg->payload_len + seg->cut - 1) / seg->cut : 1;
+	return seg->payload_len + tc_u32_max(pkts, 1) * (ip + TCP_BYTES + FRAME_BYTES);
+}
+
+static void hand_out(struct tc_engine *e, const struct tc_out *out, tc_time now)
 {
 	struct tc_deliver *d = e->cfg.deliver;
+	switch (out->kind) {
+	case TC_OUT_SEGMENT:
+		tc_bucket_take(&e->out, wire_bytes(&out->segment));
+		d->ops->send(d, &out->segment, now);
+		break;
+	case TC_OUT_ANNOUNCE:
+	case TC_OUT_DISOWN:
+		announce(e, out);
+		break;
+	case TC_OUT_SESSION:
+		if (e->cfg.on_session != NULL) {
+			e->cfg.on_session(e->cfg.on_session_ctx, &out->session);
+		}
+		break;
+	}
+}
+
+static void count_wait(struct tc_engine *e, unsigned n, tc_time now)
+{
+	if (n > 0) {
+		e->stats.out_waits++;
+		e->stats.out_delayed += n;
+		e->stats.out_waited += now - e->out_since;
+	}
+}
+
+/* All that the core has to say and that may be sent, out; after it no view of the core's chunks is held. Return: how many. */
+static unsigned pull(struct tc_engine *e, tc_time now)
+{
 	struct tc_out out;
 	unsigned n = 0;
-	for (; n < OUTS_MAX && tc_core_next_out(e->core, &out, now); n++) {
-		switch (out.kind) {
-		case TC_OUT_SEGMENT:
-			d->ops->send(d, &out.segment, now);
-			break;
-		case TC_OUT_ANNOUNCE:
-		case TC_OUT_DISOWN:
-			announce(e, &out);
-			break;
-		case TC_OUT_SESSION:
-			if (e->cfg.on_session != NULL) {
-				e->cfg.on_session(e->cfg.on_session_ctx, &out.session);
-			}
-			break;
-		}
+	bool open = tc_bucket_is_open(&e->out, now);
+	if (!open && e->out_since != TC_TIME_NEVER) {
+		return 0;
 	}
+	while (open && n < OUTS_MAX && tc_core_next_out(e->core, &out, now)) {
+		n++;
+		hand_out(e, &out, now);
+		open = tc_bucket_is_open(&e->out, now);
+	}
+	if (e->out_since != TC_TIME_NEVER) {
+		count_wait(e, n, now);
+	}
+	e->out_since = open ? TC_TIME_NEVER : now;
 	if (n == OUTS_MAX) {
 		e->more = true;
 	}
 	if (n > 0) {
-		d->ops->flush(d, now);
+		e->cfg.deliver->ops->flush(e->cfg.deliver, now);
 	}
 	return n;
 }
@@ -261,6 +356,43 @@ static void check_end_of_capture(struct tc_engine *e, tc_time now)
 	}
 }
 
+/* A link may come up with another speed. */
+static void ask_speed(struct tc_engine *e, tc_time now)
+{
+	if (now < e->speed_at) {
+		return;
+	}
+	e->speed_at = now + SPEED_INTERVAL;
+	uint64_t link = e->cfg.deliver->ops->speed(e->cfg.deliver);
+	e->stats.out_bits = tc_engine_max_out(e->cfg.max_out, link);
+	e->out.rate = e->stats.out_bits / 8;
+}
+
+static uint32_t ramp_share(const struct tc_engine *e)
+{
+	return tc_u32_max(e->cfg.core->share_permyriad * e->ramp_step / RAMP_STEPS, 1);
+}
+
+/* When the next step of the ramp is due */
+static tc_time ramp_at(const struct tc_engine *e)
+{
+	return e->ramp_begin == TC_TIME_NEVER || e->ramp_step == RAMP_STEPS ?
+		       TC_TIME_NEVER :
+		       e->ramp_begin + e->cfg.ramp / RAMP_STEPS * e->ramp_step;
+}
+
+static void ramp_up(struct tc_engine *e, tc_time now)
+{
+	uint32_t before = e->ramp_step;
+	while (now >= ramp_at(e)) {
+		e->ramp_step++;
+	}
+	if (e->ramp_step != before) {
+		struct tc_event ev = { .kind = TC_EVENT_SAMPLE, .at = now, .count = ramp_share(e) };
+		tc_core_on_event(e->core, &ev, now);
+	}
+}
+
 static void turn(struct tc_engine *e)
 {
 	tc_time now = clock_now(e);
@@ -270,6 +402,8 @@ static void turn(struct tc_engine *e)
 	if (e->stop_wanted) {
 		begin_stop(e, now);
 	}
+	ask_speed(e, now);
+	ramp_up(e, now);
 	turn_capture(e, now, &busy);
 	turn_drivers(e, now, busy);
 	rounds(e, clock_now(e));
@@ -283,6 +417,10 @@ static tc_time earliest(const struct tc_engine *e)
 {
 	tc_time at = tc_core_deadline(e->core);
 	at = tc_time_min(at, e->deliver.deadline);
+	at = tc_time_min(at, ramp_at(e));
+	if (e->out_since != TC_TIME_NEVER) {
+		at = tc_time_min(at, tc_bucket_opens_at(&e->out));
+	}
 	for (unsigned i = 0; i < e->n_channels; i++) {
 		at = tc_time_min(at, e->channels[i].deadline);
 	}
@@ -373,6 +511,9 @@ const struct tc_core *tc_engine_core(const struct tc_engine *e)
 void tc_engine_stats(const struct tc_engine *e, struct tc_engine_stats *ret_stats)
 {
 	*ret_stats = e->stats;
+	ret_stats->share = e->shed.share;
+	ret_stats->share_lowest = e->shed.lowest;
+	ret_stats->share_reductions = e->shed.reductions;
 }
 
 void tc_engine_free(struct tc_engine *e)
@@ -405,14 +546,19 @@ static int new_core(struct tc_engine *e)
 		return -ENOMEM;
 	}
 	e->mem = mem;
-	e->core = tc_core_init(mem, e->cfg.core, clock_now(e));
+	struct tc_core_config cfg = *e->cfg.core;
+	if (e->cfg.ramp > 0) {
+		e->ramp_step = 1;
+		cfg.share_permyriad = ramp_share(e);
+	}
+	e->core = tc_core_init(mem, &cfg, clock_now(e));
 	return 0;
 }
 
 static int new_channels(struct tc_engine *e)
 {
 	if (e->cfg.answers == NULL) {
-		e->channel_up = true;
+		on_channel_up(e, clock_now(e));
 		return 0;
 	}
 	struct tc_answers_stats stats;
@@ -429,6 +575,20 @@ static int new_channels(struct tc_engine *e)
 	return 0;
 }
 
+static void begin_limits(struct tc_engine *e)
+{
+	static const struct tc_ip loopback6 = { { [15] = 1 } };
+	tc_time now = clock_now(e);
+	tc_bucket_init(&e->out, 1, now);
+	ask_speed(e, now);
+	tc_shed_init(&e->shed, now);
+	if (!tc_ip_is_any(&e->cfg.localhost)) {
+		e->loopback = tc_ip_is_v4(&e->cfg.localhost) ?
+				      tc_ip_from_v4((const uint8_t[]){ 127, 0, 0, 1 }) :
+				      loopback6;
+	}
+}
+
 int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_engine)
 {
 	struct tc_engine *e = calloc(1, sizeof *e);
@@ -437,6 +597,9 @@ int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_eng
 	}
 	e->cfg = *cfg;
 	e->timer_at = TC_TIME_NEVER;
+	e->ramp_begin = TC_TIME_NEVER;
+	e->out_since = TC_TIME_NEVER;
+	begin_limits(e);
 	e->quiet_count = UINT64_MAX; /* no count: the first check begins */
 	tc_watch_init(&e->capture);
 	tc_watch_init(&e->deliver);

@@ -8,6 +8,9 @@
  *            core -> segments -> deliver, flushed before the core is touched again
  *            one timer at the earliest deadline of all
  *
+ * Production comes first: what may be sent in a second is limited, above it segments wait in the core (engine/bucket.h); and while the
+ * capture comes in faster than it is read, whole clients are left out (engine/shed.h).
+ *
  * The work of a turn is bounded; when more is left the loop goes on without waiting, so that signals and timers live however busy the
  * capture is. Descriptors wake the loop, packets do not: a turn takes all that is there, and reads the channels along with the
  * capture.
@@ -26,6 +29,9 @@ struct event_base;
  * @core:      all but .maps is copied
  * @capture, @deliver, @answers, @clock: borrowed until tc_engine_free(); answers NULL: nothing reports answers
  * @online:    packets of the online server are captured too (TC_PACE_THINK): tell them apart by the maps
+ * @max_out:   bits a second that may be sent, with all headers; 0: a fifth of the slowest link's towards a target
+ * @ramp:      grow to core.share_permyriad in so long, in steps of a hundredth of it, from the first channel on; 0: begin with it
+ * @localhost: taken for the client 127.0.0.1 or, when it is an IPv6 address, ::1; tc_ip_is_any(): nothing is
  * @wait_channel: leave the capture alone until a channel is up: a file loses nothing by waiting
  * @stop_limit: what a stop may take
  * @on_session: hears of each session that opens or ends, when core.session_events is set; NULL: nobody does. It must not block, and
@@ -39,16 +45,36 @@ struct tc_engine_config {
 	struct tc_answers *answers;
 	const struct tc_clock *clock;
 	bool online;
+	uint64_t max_out;
+	tc_time ramp;
+	struct tc_ip localhost;
 	bool wait_channel;
 	tc_time stop_limit;
 	void (*on_session)(void *ctx, const struct tc_out_session *session);
 	void *on_session_ctx;
 };
 
+/** tc_engine_max_out() - bits a second that may be sent: @order, or when it is 0, a part of @link_speed, which 0 is not known */
+static inline uint64_t tc_engine_max_out(uint64_t order, uint64_t link_speed)
+{
+	uint64_t part = link_speed > 0 ? link_speed / 5 : UINT64_C(200000000);
+	return order > 0 ? order : part;
+}
+
 struct tc_engine_stats {
 	uint64_t turns;
 	uint64_t full_turns;	/* that had to leave work for the next one */
 	uint64_t announce_full; /* announcements that a channel could not take */
+	uint64_t online;	/* packets of the online server */
+	uint64_t out_bits;	/* that may be sent in a second now */
+	uint64_t out_waits;	/* times that segments had to wait for it */
+	uint64_t out_delayed;	/* segments that left after such a wait */
+	tc_time out_waited;	/* all waits together */
+	uint32_t share;		/* of TC_SHARE_ALL clients, kept now */
+	uint32_t share_lowest;	/* that it ever was */
+	uint64_t share_reductions;
+	uint64_t
+		share_errors; /* times that the capture could not leave the others out: the core alone does */
 };
 
 struct tc_engine;

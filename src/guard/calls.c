@@ -87,6 +87,8 @@ static const struct {
 	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFFLAGS, 0) },
 	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCGIFNAME, 0) },
 	{ 0, "ioctl", ARG(1, SCMP_CMP_EQ, TCGETS, 0) },
+	/* how fast a link is */
+	{ TC_GUARD_SEND, "ioctl", ARG(1, SCMP_CMP_EQ, SIOCETHTOOL, 0) },
 	{ TC_GUARD_CONNECT, "socket", ARG(0, SCMP_CMP_EQ, AF_INET, 0) },
 	{ TC_GUARD_CONNECT, "socket", ARG(0, SCMP_CMP_EQ, AF_INET6, 0) },
 	/* if_nametoindex() */
