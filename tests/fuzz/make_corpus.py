@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""make_corpus.py - write the seeds of the fuzzers of src/wire into corpus/; run by hand when a format changes
+"""make_corpus.py - write the seeds of the fuzzers of src/wire and of the channel into corpus/; run by hand when a format changes
 
 Each seed is one input that goes far into its decoder. What a fuzzer found is put beside them under a name of its own.
 """
@@ -118,7 +118,6 @@ def channels():
         "stats": batch(8, struct.pack(">QQQQ", 1, 2, 3, 4)),
         "ping": batch(9, struct.pack(">Q", 42)),
         "pong": batch(10, struct.pack(">Q", 42)),
-        "text": batch(11, b"hello"),
         "unknown": batch(200, bytes(100)) + batch(9, struct.pack(">Q", 42)),
         "too-long": struct.pack(">BBHI", 4, 1, 1, 16377),
     }
@@ -149,11 +148,93 @@ def reassemblies():
              f(60000, 8, False, number=3))
 
 
+def channel_ends():
+    """Op-codes of client.c and server.c: a byte says what and which, its operands follow."""
+    tuples = struct.pack(">HH", 5, 80) + bytes(32)
+
+    def says(kind, body, count=1, op=5):  # a batch whose head is true
+        return bytes([op, 0, kind, count, len(body)]) + body
+
+    up = bytes([14, 6, 14])
+    long = bytes([1, 21]) * 8
+    clients = {
+        "up": bytes([0]) + up + bytes([11, 12, 5, 13, 6]),
+        "answers": bytes([0]) + up + bytes([7, 9, 1, 2, 3, 10, 255, 10, 255, 10, 255]),
+        "announced": bytes([0]) + up + says(6, tuples * 3, 3) + bytes([11]),
+        "stats": bytes([0]) + up + bytes([8, 9, 1, 8, 10, 2, 8, 3, 1]),
+        "unknown": bytes([0]) + up + says(200, bytes(9)) + bytes([14]),
+        "refused": bytes([0, 14]) + says(3, struct.pack(">HH", 4, 3) + b"no!") + bytes([14]),
+        "contradiction": bytes([0]) + up + says(6, tuples, 2) + bytes([1, 30, 14]),
+        "silent": bytes([0]) + up + long + up,
+        "not-connected": bytes([0, 2, 2]) + long,
+        "hangs": bytes([0, 2, 1]) + long,
+        "no-handshake": bytes([0, 2, 4]) + long,
+        "other-key": bytes([1, 2, 0x10]) + up,
+        "same-key": bytes([1, 2, 0x20]) + up,
+        "in-pieces": bytes([0, 14, 3, 0x41, 6]) + bytes([14]) * 40,
+        "takes-nothing": bytes([0, 3, 0x80, 0, 30]) + up + bytes([12, 1]) * 40 + bytes([3, 0xC0, 14]),
+        "goes": bytes([0]) + up + bytes([9, 14]),
+        "full": bytes([0]) + up + (bytes([7, 11]) + bytes(3 * 304) + bytes([10, 200])) * 4 + bytes([10, 255]) * 6,
+        "announced-too-often": bytes([0]) + up + says(6, tuples * 7, 7) * 40 + bytes([11]),
+        "three": bytes([4, 0x0E, 0x1E, 0x2E, 0x06, 0x16, 0x26, 0x17, 3, 1, 0x0A, 20, 0x09, 0x19, 0x29, 11]),
+    }
+    for name, data in clients.items():
+        save("client", name, data)
+
+    hello = bytes([3, 0, 6, 0, 1, 2])  # number 0 knocks and says hello
+    servers = {
+        "up": bytes([0]) + hello + bytes([7, 0, 0x83, 7, 0, 3, 8, 0, 4]),
+        "told": bytes([0]) + hello + b"".join(bytes([11, i, 9, 12, i]) for i in range(18)),
+        "refused": bytes([0, 10, 3]) + hello + b"".join(bytes([13, i | 0x20]) for i in range(18)) + bytes([0, 1, 30]),
+        "busy": bytes([0]) + b"".join(bytes([3, i, 6, i, i, 1]) for i in range(4)),
+        "dropped": bytes([0]) + hello + b"".join(bytes([14, i]) for i in range(18)),
+        "no-key": bytes([1, 1, 0, 0, 0]) + hello,
+        "other-key": bytes([1, 1, 0, 0x10, 0]) + hello,
+        "same-key": bytes([1, 1, 0, 0x20, 0]) + hello,
+        "version": bytes([0, 3, 0, 5, 0, 0x30, 1, 2, 1, 3, 0, 0, 0]),
+        "strangers": bytes([0]) + b"".join(bytes([1, i, 1, i, 3, i, 0, 1, 6]) for i in range(24)),
+        "one-address": bytes([0]) + b"".join(bytes([1, i, 1, 7, 3, i, 0, 1, 6]) for i in range(24)),
+        "silent": bytes([0]) + hello + bytes([0, 1, 255]) * 3,
+        "takes-nothing": bytes([0, 2, 0, 0x80, 0, 60]) + hello + b"".join(bytes([11, i, 9]) for i in range(18)) + bytes([8, 0, 11, 2, 0, 0xC0]),
+        "one-address-of-many": bytes([0]) + b"".join(bytes([1, i, 1, i, 3, i]) for i in range(7)) +
+        b"".join(bytes([1, i, 1, 7, 3, i, 0, 1, 6]) for i in range(7, 20)),
+        "contradiction": bytes([0]) + hello + bytes([5, 0, 0, 5, 2, 36]) + tuples,
+        "goes": bytes([0]) + hello + bytes([9, 0, 15, 0]),
+    }
+    for name, data in servers.items():
+        save("server", name, data)
+
+
+def between():
+    """Op-codes of tls.c and relay.c."""
+    talk = bytes([2, 3, 232, 0x82, 78, 32]) + bytes([3, 0x83]) * 6
+    for name, keys in (("no-keys", 0), ("same-key", 0x11), ("other-key", 0x21), ("key-needed", 0x10), ("key-not-there", 1)):
+        save("tls", name, bytes([keys]) + talk)
+    save("tls", "stranger", bytes([0, 4, 0, 3]) + b"abc" + bytes([0x80]))
+    save("tls", "half-a-hello", bytes([0, 4, 0, 9, 0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 0x80]))
+    save("tls", "a-long-hello", bytes([0, 4, 0, 29, 0x16, 3, 1, 0x40, 0, 1, 2, 1, 0x3F]) + bytes(20) + bytes([0x80]))
+    for name, op in (("lost", 5), ("changed", 6), ("twice", 7)):
+        for number in range(4):
+            save("tls", f"{name}-{number}", bytes([0x11]) + bytes([3] * number) + bytes([0, op, 15, 255, 0, 40, 1, 0x80]) + talk)
+
+    syn_ack = bytes([6, 3, 0xC0, 1, 0, 0, 0, 0, 0, 0])
+    data = bytes([6, 3, 0x10, 2, 3, 133, 0, 9, 0, 100])
+    hellos = b"".join(bytes([1, i]) for i in (1, 2))
+    save("relay", "a-flow", bytes([9, 9, 3]) + hellos + syn_ack + data * 3 + bytes([5, 255, 255]))
+    save("relay", "merged", bytes([9, 3, 3]) + hellos + syn_ack + data * 20)
+    save("relay", "offered", bytes([9, 9, 3]) + hellos + data * 5)
+    save("relay", "claimed", bytes([9, 9, 0]) + hellos + bytes([3, 3, 11, 3, 12, 3, 4, 3]) + data)
+    save("relay", "gone", bytes([9, 9, 3]) + hellos + syn_ack + bytes([2]) + data + bytes([1, 1, 0x80, 120]) + data)
+    save("relay", "many", bytes([9, 9, 3]) + b"".join(bytes([1, i]) for i in range(20)) + bytes([2, 18, 34, 1, 18, 1, 19]) + data)
+
+
 def main():
     frames()
     options()
     channels()
     reassemblies()
+    channel_ends()
+    between()
 
 
 main()
