@@ -131,16 +131,17 @@ class Host:
         self.lab, self.name, self.ip, self.ip6 = lab, name, None, None
         self.ns = f"{PREFIX}-{os.getpid()}-{name}"
         lab.sh("ip", "netns", "add", self.ns)
+        # addresses of IPv6 are there at once, those of links too, which neighbours are asked from: no search for duplicates
+        self.sysctl("net.ipv6.conf.default.accept_dad=0")
         self.link("set", "lo", "up")
 
     def link(self, *args):
         self.lab.sh("ip", "-n", self.ns, "link", *args)
 
     def address(self, device, address):
-        """IPv4 or IPv6, with the length of its prefix; an IPv6 address is there at once, without a search for duplicates."""
-        six = ":" in address
-        self.lab.sh("ip", "-n", self.ns, "address", "add", address, "dev", device, *(["nodad"] if six else []))
-        if six:
+        """IPv4 or IPv6, with the length of its prefix."""
+        self.lab.sh("ip", "-n", self.ns, "address", "add", address, "dev", device)
+        if ":" in address:
             self.ip6 = self.ip6 or address.split("/")[0]
         else:
             self.ip = self.ip or address.split("/")[0]

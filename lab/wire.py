@@ -37,6 +37,14 @@ class Wire:
         self.plug(end, router, port)
         router.link("set", port, "master", bridge)
 
+    def cut(self, router, bridge, host):
+        """Into the cable between a host (end "a") and its bridge: see Lab.join()."""
+        port = f"port-{host.name}"
+        router.link("set", port, "nomaster")
+        router.link("set", port, "netns", self.host.ns, "name", "end-a")
+        self.host.link("set", "end-a", "up")
+        self.plug_bridge("b", router, bridge)
+
     def start(self, ab=None, ba=None, seed=1):
         settings = [f"--{way}-{name}={value}" for way, chosen in (("ab", ab), ("ba", ba)) for name, value in (chosen or {}).items()]
         self.process = self.host.start("wire", program("lab/wire"), "-a", "end-a", "-b", "end-b", f"--seed={seed}", *settings, cpu=self.cpu)

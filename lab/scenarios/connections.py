@@ -56,7 +56,7 @@ def ends_and_beginnings(s):
             session.close()
         greeted.close()
         resets.reset()
-    time.sleep(max(0.0, left + min(2 * s.scale, 10) - time.monotonic()))
+    time.sleep(max(0.0, left + min(4 * s.scale, 20) - time.monotonic()))
     for session in idle:
         session.turn(100, 100)
         session.close()

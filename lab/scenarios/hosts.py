@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """hosts.py - scenario 11: what the production host has of its own"""
 
+from lab import LabError
 from load import Session
-from stage import firewall, need, scenario
+from stage import Skip, firewall, need, scenario
 
 
 @scenario(11)
@@ -41,3 +42,37 @@ def capture_on_a_port_of_a_bridge(s):
     s.begin({80: ({}, {})}, "-i", "eth0")
     s.load(connections=10, turns=20 * s.scale, period=0.02).finish()
     s.end()
+
+
+# Of each family: TCP, by the byte that says so in the header behind Ethernet's
+IS_TCP = {"ip": "4,48 0 0 23,21 0 1 6,6 0 0 4294967295,6 0 0 0", "ipv6": "4,48 0 0 20,21 0 1 6,6 0 0 4294967295,6 0 0 0"}
+
+
+@scenario(11)
+def capture_on_a_device_whose_packets_are_redirected(s):
+    """tc moves them from eth0 to another device before IP sees them; there the server's address is. eth0 is what is read."""
+    host = s.online_host
+    addresses = "10.2.0.2/32", "fd02::2/128"
+    host.run("ip", "address", "flush", "dev", "eth0")
+    host.link("add", "service", "type", "veth", "peer", "name", "unused")
+    host.sysctl("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0", "net.ipv4.conf.service.rp_filter=0")
+    for address in addresses:
+        host.address("service", address)
+    for device in ("service", "unused"):
+        host.link("set", device, "up")
+    host.link("set", "service", "address", host.run("cat", "/sys/class/net/eth0/address").strip())
+    for network, router, address in (("10.2.0.0/24", "10.2.0.1", addresses[0]), ("fd02::/64", "fd02::1", addresses[1])):
+        host.run("ip", "route", "replace", network, "dev", "eth0", "src", address.split("/")[0])
+        host.run("ip", "route", "replace", "default", "via", router)
+    host.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
+    try:
+        for family, test in IS_TCP.items():
+            host.run("tc", "filter", "add", "dev", "eth0", "ingress", "protocol", family, "bpf", "bytecode", test,
+                     "action", "mirred", "ingress", "redirect", "dev", "service")
+    except LabError as e:
+        raise Skip(f"machine: the kernel has no tc action mirred: {e}") from e
+    s.begin({80: ({}, {})}, "-i", "eth0")
+    s.load(connections=10, turns=20 * s.scale, period=0.02).finish()
+    s.end()
+    moved = host.run("tc", "-s", "filter", "show", "dev", "eth0", "ingress")
+    assert " 0 pkt" not in moved.split("protocol ipv6" if s.six else "protocol ip ", 1)[1].split("protocol")[0], moved

@@ -3,8 +3,9 @@
 
 import time
 
-from lab import Watch
+from lab import Watch, until
 from stage import firewall, need, scenario
+from scenarios.bodies import offloads
 
 
 @scenario(10)
@@ -22,6 +23,39 @@ def route_with_a_small_mtu(s):
     wire.close()
     s.end()
     assert 1300 < max(sizes) <= 1400, f"the longest packet has {max(sizes)} bytes"
+
+
+@scenario(10)
+def hop_with_a_small_mtu_that_says_nothing(s):
+    """A port of the switch before the target takes 1400 bytes, and drops what is longer without a word: smaller segments are found."""
+    need("ethtool", "ethtool")
+    offloads(s, "off")
+    s.net.router.link("set", "port-target", "mtu", "1400")
+    s.begin({80: ({}, {})})
+    s.load(connections=4, turns=5 * s.scale, body=20000).finish()
+    summary = s.end()
+    assert summary["deliver"]["rtos"] > 0, f"nothing was dropped: this proves nothing; {summary}"
+
+
+@scenario(10)
+def target_that_our_own_firewall_refuses(s):
+    """Each send is an error, EPERM; once the rule is gone what begins is complete."""
+    need("nft", "nftables")
+    firewall(s.online_host, "out tcp dport 8080 drop")
+    s.begin({80: ({}, {})}, "--deliver", "raw", "-k", "2")
+    s.load(connections=10, turns=30, period=0.1).finish()
+    assert s.target.turns() == {}
+    s.online_host.run("nft", "delete", "table", "inet", "lab")
+    before = len(s.online.connections())
+    s.load(connections=10, turns=10 * s.scale, period=0.1).finish()
+    until(lambda: len(s.target.turns()) == 100 * s.scale, 10)
+    summary = s.end_copy()
+    s.end_servers()
+    here, there = s.online.whole(), s.target.whole(8000)
+    assert before == 10 and there.total() == 10 and not there - here, f"{there.total()} are at the target; {summary}"
+    assert summary["deliver"]["errors"] > 0, summary
+    assert summary["sessions"]["complete"] == 10 and set(summary["bytes"]["lost"]) == {"no-syn-ack"}, summary
+    return f"{summary['deliver']['errors']} sends were refused"
 
 
 @scenario(10)
