@@ -143,7 +143,7 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 	if (syn != NULL) {
 		tc_admit_give_up(c, syn);
 	}
-	syn = tc_syns_add(&c->syns, t, hash, pkt->tcp.seq, pkt->at);
+	syn = tc_syns_add(&c->syns, t, hash, pkt->tcp.seq, tc_clients_time(c, pkt->at));
 	if (syn == NULL) {
 		return TC_DROP_SYNS_FULL;
 	}

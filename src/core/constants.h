@@ -120,6 +120,8 @@
 #define TC_CLOSED_REPLIES 8
 /* A target that never closes after the client did (Linux tcp_fin_timeout) */
 #define TC_FIN_WAIT_2_MAX (60 * TC_SEC)
+/* ... at the end of a file, where somebody waits for the summary */
+#define TC_FIN_WAIT_2_END (3 * TC_SEC)
 /* A client that opened, and whose copy has ended, is still counted until it has been silent for so long */
 #define TC_GHOST_IDLE (120 * TC_SEC)
 /* ... and one that was still to be joined, when it closed, so long for what its FIN overtook: as a gap behind a reset */

@@ -22,6 +22,7 @@ void tc_core_config_default(struct tc_core_config *cfg)
 		.share_permyriad = 10000,
 		.overlap = TC_SEC,
 		.max_lag = 10 * TC_SEC,
+		.slow_permille = 1000,
 		.idle = TC_TIME_NEVER,
 		.keepalive = 10 * TC_SEC,
 	};
@@ -65,7 +66,8 @@ static size_t place(struct tc_core *c, const struct tc_core_config *cfg)
 		tc_slab_init(&c->boards, boards, sizeof(struct tc_board), cfg->boards);
 		tc_table_init(&c->by_online, by_online, cfg->sessions);
 		tc_table_init(&c->by_target, by_target, cfg->replicas);
-		tc_syns_init(&c->syns, syns, by_syn, cfg->syns);
+		tc_syns_init(&c->syns, syns, by_syn, cfg->syns,
+			     tc_clients_patience(c, TC_SYN_LIFE));
 		c->syns.chunks_max = cfg->chunks / TC_SYN_CHUNKS_SHARE;
 		c->closeds = (struct tc_closeds){ .ring = closeds, .capacity = cfg->closed };
 		tc_table_init(&c->closeds.table, by_closed, cfg->closed);
@@ -133,6 +135,8 @@ struct tc_core *tc_core_init(void *mem, const struct tc_core_config *cfg, tc_tim
 	}
 	c->keep_share = TC_SHARE_ALL;
 	c->session_at = INT64_MIN / 2;
+	tc_stopwatch_init(&c->clients);
+	c->recording_at = now;
 	c->loss_at = INT64_MIN / 2;
 	c->channel_up = cfg->channel;
 	c->scan_at = TC_TIME_NEVER;
@@ -149,6 +153,23 @@ void tc_core_note(struct tc_core *c, const struct tc_note *note)
 	if (c->n_notes < TC_NOTES_MAX) {
 		c->notes[(c->first_note + c->n_notes++) % TC_NOTES_MAX] = *note;
 	}
+}
+
+void tc_core_note_session(struct tc_core *c, const struct tc_session *s, const struct tc_replica *r,
+			  enum tc_end end, uint64_t lost)
+{
+	if (!c->cfg.session_events) {
+		return;
+	}
+	struct tc_note note = { .kind = TC_OUT_SESSION };
+	note.session.replica = tc_replica_index(c, r);
+	note.session.online = s->online;
+	tc_replica_tuple(c, r, &note.session.target);
+	note.session.end = end;
+	note.session.turns = r->turns;
+	note.session.delivered = (uint32_t)tc_seq_diff(tc_replica_pos(r), tc_session_first(s));
+	note.session.lost = lost;
+	tc_core_note(c, &note);
 }
 
 /* --- packets of clients --- */
@@ -188,7 +209,9 @@ static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint
 	uint32_t hash = tc_core_hash(c, &target);
 	const struct tc_closed *closed =
 		tc_closeds_find(&c->closeds, &t->client, t->client_port, c->target_of[map], hash);
-	bool was_ours = (closed != NULL && !tc_closed_is_old(closed, pkt->at)) ||
+	/* of this recording: what closed before it did so in another one */
+	tc_time known = tc_time_max(pkt->at, c->recording_at + TC_CLOSED_LIFE);
+	bool was_ours = (closed != NULL && !tc_closed_is_old(closed, known)) ||
 			tc_replica_find(c, &target, hash) != NULL;
 	if (was_ours) {
 		return TC_DROP_AFTER_END;
@@ -244,6 +267,10 @@ enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, t
 {
 	bool held = false;
 	c->ledger.seen++;
+	if (c->ended) {
+		c->ended = false;
+		c->recording_at = now;
+	}
 	enum tc_drop drop = on_client(c, pkt, now, &held);
 	if (drop != TC_DROP_NONE) {
 		c->ledger.drops[drop]++;
@@ -265,7 +292,7 @@ void tc_core_on_online(struct tc_core *c, const struct tc_packet *pkt, tc_time n
 	(void)now;
 	struct tc_session *s = find_session(c, &t, tc_core_hash(c, &t));
 	if (s != NULL && pkt->payload_len > 0) {
-		s->online_at = pkt->at;
+		s->online_at = tc_clients_time(c, pkt->at);
 	}
 }
 
@@ -339,6 +366,23 @@ static void stop(struct tc_core *c, tc_time now)
 	}
 }
 
+static void on_capture_end(struct tc_core *c)
+{
+	struct tc_syn *syn;
+	c->ended = true;
+	while ((syn = tc_syns_expired(&c->syns, TC_TIME_NEVER - 1)) != NULL) {
+		tc_admit_give_up(c, syn);
+	}
+	tc_session_forget_ghosts(c);
+	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
+		struct tc_replica *r = tc_replica_at(c, i);
+		if (r->live) {
+			tc_session_on_capture_end(c, tc_session_at(c, r->session));
+			tc_replica_touch(c, r);
+		}
+	}
+}
+
 static void lower_mss(struct tc_core *c, const struct tc_ip *target, uint32_t mss)
 {
 	for (uint32_t i = 0; i < c->cfg.n_maps; i++) {
@@ -352,8 +396,18 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 {
 	switch (ev->kind) {
 	case TC_EVENT_CAPTURE_LOSS:
-		c->loss_at = now;
+		c->loss_at = tc_clients_time(c, now);
 		tc_core_begin_scan(c, &c->loss_scan, now);
+		break;
+	case TC_EVENT_CAPTURE_HELD:
+		if (ev->count > 0) {
+			tc_stopwatch_stop(&c->clients, now);
+		} else {
+			tc_stopwatch_start(&c->clients, now);
+		}
+		break;
+	case TC_EVENT_CAPTURE_END:
+		on_capture_end(c);
 		break;
 	case TC_EVENT_CHANNEL_UP:
 		c->channel_up = true;
@@ -462,7 +516,7 @@ void tc_core_on_deadline(struct tc_core *c, tc_time now)
 		}
 	}
 	struct tc_syn *syn;
-	while ((syn = tc_syns_expired(&c->syns, now)) != NULL) {
+	while ((syn = tc_syns_expired(&c->syns, tc_clients_time(c, now))) != NULL) {
 		tc_admit_give_up(c, syn);
 	}
 }
@@ -470,7 +524,10 @@ void tc_core_on_deadline(struct tc_core *c, tc_time now)
 tc_time tc_core_deadline(const struct tc_core *c)
 {
 	tc_time at = tc_time_min(tc_wheel_deadline(&c->wheel), c->scan_at);
-	return tc_time_min(at, tc_syns_deadline(&c->syns));
+	if (tc_stopwatch_stands(&c->clients)) {
+		return at;
+	}
+	return tc_time_min(at, tc_stopwatch_when(&c->clients, tc_syns_deadline(&c->syns)));
 }
 
 /* --- outputs --- */
@@ -549,4 +606,15 @@ void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)
 uint32_t tc_core_live(const struct tc_core *c)
 {
 	return c->replicas.used;
+}
+
+static uint32_t permille(const struct tc_slab *s)
+{
+	return (uint32_t)((uint64_t)s->used * 1000 / s->capacity);
+}
+
+uint32_t tc_core_full_permille(const struct tc_core *c)
+{
+	return tc_u32_max(permille(&c->chunks),
+			  tc_u32_max(permille(&c->turns), permille(&c->replicas)));
 }

@@ -75,7 +75,9 @@ struct tc_core_config {
 	uint16_t mtu;	     /* -M, 0: learned */
 	tc_time rtt;	     /* -R, the round-trip time to imitate, 0: none */
 	tc_time overlap;     /* --overlap: what an old replica gets to drain */
-	tc_time max_lag;     /* --max-lag */
+	tc_time max_lag;     /* --max-lag; TC_TIME_NEVER: however late */
+	uint32_t
+		slow_permille; /* clients speak so much slower than they did: a file below its recorded speed; 1000: as they did */
 	tc_time idle; /* -t: a session silent for longer is ended; TC_TIME_NEVER: by its own signs alone */
 	tc_time keepalive; /* -k: how long a target may owe an acknowledgement */
 };
@@ -149,6 +151,9 @@ void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger);
 
 /** tc_core_live() - replicas that have not ended; 0 after TC_EVENT_STOP: done */
 uint32_t tc_core_live(const struct tc_core *c);
+
+/** tc_core_full_permille() - of what sessions take while they wait for the target, how much is in use: what is used most counts */
+uint32_t tc_core_full_permille(const struct tc_core *c);
 
 /** tc_core_check() - invariants over all objects, for tests: slow. NULL, or what is broken */
 const char *tc_core_check(const struct tc_core *c, tc_time now);

@@ -113,23 +113,6 @@ static struct tc_replica *find_waiting(const struct tc_core *c, const struct tc_
 	return first;
 }
 
-static void note_session(struct tc_core *c, const struct tc_session *s, const struct tc_replica *r,
-			 enum tc_end end, uint64_t lost)
-{
-	if (!c->cfg.session_events) {
-		return;
-	}
-	struct tc_note note = { .kind = TC_OUT_SESSION };
-	note.session.replica = tc_replica_index(c, r);
-	note.session.online = s->online;
-	tc_replica_tuple(c, r, &note.session.target);
-	note.session.end = end;
-	note.session.turns = r->turns;
-	note.session.delivered = (uint32_t)tc_seq_diff(tc_replica_pos(r), tc_session_first(s));
-	note.session.lost = lost;
-	tc_core_note(c, &note);
-}
-
 enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t copy, tc_time now)
 {
 	uint32_t i = tc_slab_take(&c->replicas);
@@ -162,7 +145,7 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 	count_whole(c, s, false, tc_replica_is_whole(s, r));
 	c->ledger.opened++;
 	c->ledger.live++;
-	note_session(c, s, r, TC_END_NONE, 0);
+	tc_core_note_session(c, s, r, TC_END_NONE, 0);
 	tc_replica_touch(c, r);
 	return TC_END_NONE;
 }
@@ -299,7 +282,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 		s->complete++;
 	}
 	s->end = (uint8_t)end;
-	note_session(c, s, r, end, lost);
+	tc_core_note_session(c, s, r, end, lost);
 
 	if (r->held_back || (!r->waiting && r->ep.state == TC_TCP_SYN_SENT)) {
 		tc_asking_end(c, r, now);
@@ -340,17 +323,19 @@ static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
 								tc_seq_add(r->base, 1);
 	if (tc_seq_lt(next, s->stream.end)) {
 		behind = tc_stream_time(&s->stream, &c->chunks, next);
-		behind = behind == TC_TIME_NEVER ? behind : behind + c->cfg.max_lag;
 	} else if (r->waiting) {
-		behind = tc_stamp_past(r->ep.sent_at, now) + c->cfg.max_lag;
+		behind = tc_stamp_past(r->ep.sent_at, now);
 	}
+	bool endless = behind == TC_TIME_NEVER || c->cfg.max_lag == TC_TIME_NEVER;
+	behind = endless ? TC_TIME_NEVER : behind + c->cfg.max_lag;
 	tc_time quiet = TC_TIME_NEVER;
 	if (r->ep.state == TC_TCP_FIN_WAIT_2) {
-		quiet = tc_time_max(tc_stamp_past(r->ep.sent_at, now), s->last_at);
+		quiet = tc_time_max(tc_stamp_past(r->ep.sent_at, now),
+				    tc_stopwatch_when(&c->clients, s->last_at));
 		quiet = tc_stamp_is_set(r->ans_last) ?
 				tc_time_max(quiet, tc_stamp_past(r->ans_last, now)) :
 				quiet;
-		quiet += TC_FIN_WAIT_2_MAX;
+		quiet += c->ended ? TC_FIN_WAIT_2_END : TC_FIN_WAIT_2_MAX;
 	}
 	*ret_next = tc_time_min(tc_time_min(owing, behind), quiet);
 	if (now < *ret_next) {
@@ -408,8 +393,11 @@ static tc_time drained_at(const struct tc_core *c, const struct tc_session *s,
 			  const struct tc_replica *r, tc_time now)
 {
 	tc_time since = tc_stamp_past(r->drain_since, now);
+	if (r->drain_end == TC_END_SHED) {
+		return since; /* each turn that it still took would cost those that are kept */
+	}
 	bool patient = r->drain_end == TC_END_HOLE || r->drain_end == TC_END_IDLE ||
-		       r->drain_end == TC_END_STOPPED;
+		       r->drain_end == TC_END_CAPTURE_END || r->drain_end == TC_END_STOPPED;
 	if (!patient || !tc_endpoint_is_open(&r->ep)) {
 		return since + c->cfg.overlap;
 	}
@@ -464,6 +452,10 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 	if (s->has_rst && all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
 		reset(r, TC_END_CLIENT_RST);
 		return false;
+	}
+	enum tc_end cut = tc_session_cut(c, s);
+	if (cut != TC_END_NONE && all_said(c, s, r)) {
+		tc_replica_drain(c, r, cut, now);
 	}
 	if (tc_stamp_is_set(r->drain_since) && !waits_its_turn(r)) {
 		*ret_next = drained_at(c, s, r, now);

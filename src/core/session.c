@@ -5,6 +5,9 @@
  * the ring itself reported a loss; and when the client has gone silent with bytes missing. Until then a gap is an honest loss on the
  * client's path, whose retransmission will come. A hole ends the session: what was before it is spoken, the rest is counted.
  *
+ * How patient we are with a client is told by its own clock: it stands still while a file is not read on, and a file that is read more
+ * slowly than it was recorded takes as much longer.
+ *
  * When the copy ends before its client does the session stays as a ghost, so that what the client still says is counted as lost. What
  * another tcpcopy said is a ghost from the beginning, and none of it is in the books of bytes.
  */
@@ -49,7 +52,8 @@ static void free_session(struct tc_core *c, struct tc_session *s)
 /* When the missing bytes are given up without any further packet. */
 static tc_time gap_deadline(const struct tc_core *c, const struct tc_session *s)
 {
-	tc_time silent = s->last_at + (s->has_rst ? TC_HOLE_RESET : TC_HOLE_SILENT);
+	tc_time silent =
+		s->last_at + tc_clients_patience(c, s->has_rst ? TC_HOLE_RESET : TC_HOLE_SILENT);
 	if (c->loss_at < s->gap_at - TC_HOLE_RING_MIN) {
 		return silent;
 	}
@@ -58,20 +62,21 @@ static tc_time gap_deadline(const struct tc_core *c, const struct tc_session *s)
 					   tc_time_max(rtts, TC_HOLE_RING_MIN));
 }
 
-static tc_time ghost_idle(const struct tc_session *s)
+static tc_time ghost_idle(const struct tc_core *c, const struct tc_session *s)
 {
-	return s->leaving ? TC_LEAVING : TC_GHOST_IDLE;
+	return tc_clients_patience(c, s->leaving ? TC_LEAVING : TC_GHOST_IDLE);
 }
 
 static void arm(struct tc_core *c, struct tc_session *s)
 {
 	tc_time at = c->cfg.idle == TC_TIME_NEVER ? TC_TIME_NEVER : s->last_at + c->cfg.idle;
 	if (s->replicas == TC_NIL) {
-		at = s->last_at + ghost_idle(s);
+		at = s->last_at + ghost_idle(c, s);
 	} else if (s->gap_at != TC_TIME_NEVER) {
 		at = tc_time_min(at, gap_deadline(c, s));
 	}
-	tc_wheel_arm(&c->wheel, c->cfg.replicas + tc_session_index(c, s), at);
+	tc_wheel_arm(&c->wheel, c->cfg.replicas + tc_session_index(c, s),
+		     tc_stopwatch_when(&c->clients, at)); /* while the clock stands this is early */
 }
 
 /* New bytes were seen: they are to be copied, or they are lost already. */
@@ -132,7 +137,7 @@ void tc_session_release(struct tc_core *c, struct tc_session *s)
 	if (s->replicas == TC_NIL) {
 		tc_stream_fini(&s->stream, &c->chunks);
 		tc_turns_fini(&s->turns, &c->turns);
-		if (tc_session_is_over(s)) {
+		if (tc_session_is_over(s) || c->ended) {
 			free_session(c, s);
 		} else {
 			s->stream.end = s->stream.far;
@@ -188,10 +193,11 @@ enum tc_drop tc_session_open(struct tc_core *c, struct tc_syn *syn, const struct
 		return TC_DROP_FLOWS_FULL;
 	}
 	struct tc_session *s = tc_session_at(c, i);
-	tc_time rtt = tc_time_clamp(pkt->at - tc_stamp_past(syn->at, pkt->at), 0, TC_SEC * 60);
+	tc_time at = tc_clients_time(c, pkt->at);
+	tc_time rtt = tc_time_clamp(at - tc_stamp_past(syn->at, at), 0, TC_SEC * 60);
 	*s = (struct tc_session){
 		.online = syn->tuple,
-		.last_at = pkt->at,
+		.last_at = at,
 		.gap_at = TC_TIME_NEVER,
 		.isn = syn->isn,
 		.base_ack = pkt->tcp.ack,
@@ -234,7 +240,7 @@ enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, u
 	struct tc_session *s = tc_session_at(c, i);
 	*s = (struct tc_session){
 		.online = *online,
-		.last_at = pkt->at,
+		.last_at = tc_clients_time(c, pkt->at),
 		.gap_at = TC_TIME_NEVER,
 		.base_ack = pkt->tcp.ack,
 		.hash = hash,
@@ -339,13 +345,14 @@ static enum tc_drop on_ghost_packet(struct tc_core *c, struct tc_session *s,
 	return drop;
 }
 
-static void find_hole(struct tc_core *c, struct tc_session *s, tc_time now)
+/* Its replicas end once they have said what is before it. */
+static void find_hole(struct tc_core *c, struct tc_session *s)
 {
 	if (!s->holed) {
 		c->ledger.holes++;
 		s->holed = true;
 		s->gap_at = TC_TIME_NEVER;
-		tc_session_end(c, s, TC_END_HOLE, now);
+		touch_replicas(c, s);
 	}
 }
 
@@ -353,24 +360,26 @@ static void find_hole(struct tc_core *c, struct tc_session *s, tc_time now)
 static void look_at_gap(struct tc_core *c, struct tc_session *s, tc_seq end_before, bool beyond,
 			tc_time now)
 {
+	tc_time at = tc_clients_time(c, now);
 	if (!tc_stream_has_gap(&s->stream) || s->holed) {
 		s->gap_at = TC_TIME_NEVER;
 		return;
 	}
 	if (s->gap_at == TC_TIME_NEVER || !tc_seq_eq(end_before, s->stream.end)) {
-		s->gap_at = now;
+		s->gap_at = at;
 		return;
 	}
-	tc_time patience =
-		tc_time_max(TC_HOLE_BUSY, TC_HOLE_BUSY_RTTS * (tc_time)s->rtt_us * TC_US);
-	if (beyond && now - s->gap_at >= patience) {
-		find_hole(c, s, now);
+	tc_time patience = tc_time_max(tc_clients_patience(c, TC_HOLE_BUSY),
+				       TC_HOLE_BUSY_RTTS * (tc_time)s->rtt_us * TC_US);
+	if (beyond && at - s->gap_at >= patience) {
+		find_hole(c, s);
 	}
 }
 
 /* The client has said everything up to @pos, though we may not have seen it. */
-static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time at)
+static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time pkt_at)
 {
+	tc_time at = tc_clients_time(c, pkt_at);
 	if (tc_seq_lt(s->stream.far, pos)) {
 		count_bytes(c, s, (uint32_t)tc_seq_diff(pos, s->stream.far));
 		s->stream.far = pos;
@@ -402,7 +411,7 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		return TC_DROP_MEMORY;
 	}
 	if (r == TC_STREAM_E_PIECES) {
-		find_hole(c, s, now); /* nobody's path does that */
+		find_hole(c, s); /* nobody's path does that */
 		return TC_DROP_MEMORY;
 	}
 	if (r == TC_STREAM_E_DUPLICATE) {
@@ -413,7 +422,7 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		len -= (uint32_t)tc_seq_diff(end_before, pos);
 		pos = end_before;
 	}
-	tc_time think = s->online_at > 0 ? pkt->at - s->online_at : 0;
+	tc_time think = s->online_at > 0 ? tc_clients_time(c, pkt->at) - s->online_at : 0;
 	struct tc_turn turn = {
 		.pos = pos,
 		.ack = pkt->tcp.ack,
@@ -469,10 +478,10 @@ static enum tc_drop take_rst(struct tc_core *c, struct tc_session *s, const stru
 }
 
 /* A flow may move to another device (a fail-over); a packet that is merely seen on two of them may not. */
-static bool is_seen_twice(struct tc_session *s, const struct tc_packet *pkt)
+static bool is_seen_twice(struct tc_session *s, const struct tc_packet *pkt, tc_time at)
 {
 	bool news = tc_seq_lt(s->stream.far, tc_seq_add(pkt->tcp.seq, pkt->payload_len));
-	if (pkt->device != s->device && news && pkt->at - s->last_at > TC_DEVICE_SILENT) {
+	if (pkt->device != s->device && news && at - s->last_at > TC_DEVICE_SILENT) {
 		s->device = (uint16_t)pkt->device;
 	}
 	return pkt->device != s->device;
@@ -481,7 +490,8 @@ static bool is_seen_twice(struct tc_session *s, const struct tc_packet *pkt)
 enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 				  const struct tc_packet *pkt, tc_time now)
 {
-	if (is_seen_twice(s, pkt)) {
+	tc_time at = tc_clients_time(c, pkt->at);
+	if (is_seen_twice(s, pkt, at)) {
 		return TC_DROP_DUPLICATE;
 	}
 	/* a ghost keeps no bytes, so that it may have missed any number of them */
@@ -494,7 +504,7 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 	if (!(pkt->tcp.flags & (TC_TCP_ACK | TC_TCP_RST))) {
 		return TC_DROP_BAD_TCP; /* RFC 9293 3.10.7.4 fifth: only a first SYN comes without */
 	}
-	s->last_at = tc_time_max(s->last_at, pkt->at);
+	s->last_at = tc_time_max(s->last_at, at);
 	if (s->joining && !join_here(c, s, pkt, now)) {
 		return on_joining_packet(c, s, pkt);
 	}
@@ -527,22 +537,59 @@ void tc_session_on_loss(struct tc_core *c, struct tc_session *s)
 	}
 }
 
+enum tc_end tc_session_cut(const struct tc_core *c, const struct tc_session *s)
+{
+	if (s->holed) {
+		return TC_END_HOLE;
+	}
+	return c->ended && !tc_session_is_over(s) ? TC_END_CAPTURE_END : TC_END_NONE;
+}
+
+void tc_session_on_capture_end(struct tc_core *c, struct tc_session *s)
+{
+	if (tc_stream_has_gap(&s->stream)) {
+		find_hole(c, s);
+	}
+}
+
+void tc_session_forget_ghosts(struct tc_core *c)
+{
+	const struct tc_table *t = &c->by_online;
+	uint32_t pos = 0;
+	while (t->used > 0 && pos <= t->mask) {
+		struct tc_session *s = tc_table_slot_is_empty(&t->slots[pos]) ?
+					       NULL :
+					       tc_session_at(c, tc_table_index(t, pos));
+		if (s != NULL && s->replicas == TC_NIL) {
+			free_session(c, s); /* another entry may have its slot then */
+		} else {
+			pos++;
+		}
+	}
+}
+
 void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now)
 {
+	tc_time at = tc_clients_time(c, now);
+	if (tc_stopwatch_stands(&c->clients)) {
+		/* its time has not come, and when it will is not known */
+		tc_wheel_arm(&c->wheel, c->cfg.replicas + tc_session_index(c, s), now + TC_SEC);
+		return;
+	}
 	if (s->replicas == TC_NIL) {
-		if (now >= s->last_at + ghost_idle(s)) {
+		if (at >= s->last_at + ghost_idle(c, s)) {
 			free_session(c, s);
 		} else {
 			arm(c, s);
 		}
 		return;
 	}
-	if (c->cfg.idle != TC_TIME_NEVER && now >= s->last_at + c->cfg.idle) {
+	if (c->cfg.idle != TC_TIME_NEVER && at >= s->last_at + c->cfg.idle) {
 		tc_session_end(c, s, TC_END_IDLE, now);
 		return;
 	}
-	if (s->gap_at != TC_TIME_NEVER && now >= gap_deadline(c, s)) {
-		find_hole(c, s, now);
+	if (s->gap_at != TC_TIME_NEVER && at >= gap_deadline(c, s)) {
+		find_hole(c, s);
 	}
 	arm(c, s);
 }

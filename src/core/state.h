@@ -15,6 +15,7 @@
 #ifndef TC_CORE_STATE_H
 #define TC_CORE_STATE_H
 
+#include "base/stopwatch.h"
 #include "base/wheel.h"
 #include "core/board.h"
 #include "core/closed.h"
@@ -40,7 +41,7 @@ struct tc_session {
 	struct tc_tuple online;
 	struct tc_stream stream;
 	struct tc_turns turns;
-	tc_time last_at;   /* last packet of the client */
+	tc_time last_at; /* last packet of the client. This, and the next two, by the clients' clock */
 	tc_time gap_at;	   /* since when bytes are missing at stream.end; TC_TIME_NEVER: none are */
 	tc_time online_at; /* last packet of the online server with payload, 0 for none */
 	tc_seq isn;
@@ -165,11 +166,14 @@ struct tc_core {
 	uint32_t
 		keep_share; /* of TC_SHARE_ALL: the clients that are copied while there is too much */
 	tc_time session_at; /* --limit-sessions: when the last one came, or would have at that rate */
-	tc_time loss_at;    /* last loss that the capture reported; INT64_MIN / 2 when none */
-	tc_time scan_at;    /* next step of the scans; TC_TIME_NEVER: none is under way */
-	bool channel_up;    /* answers are reported */
-	uint32_t joining;   /* sessions in that state */
-	struct tc_scan loss_scan;    /* the capture lost packets */
+	struct tc_stopwatch clients; /* their clock: it stands while the capture is held */
+	tc_time recording_at; /* when the first packet of the present recording came: a further pass of a file is another one */
+	bool ended;		  /* ... and that was all of it */
+	tc_time loss_at;	  /* last loss that the capture reported; INT64_MIN / 2 when none */
+	tc_time scan_at;	  /* next step of the scans; TC_TIME_NEVER: none is under way */
+	bool channel_up;	  /* answers are reported */
+	uint32_t joining;	  /* sessions in that state */
+	struct tc_scan loss_scan; /* the capture lost packets */
 	struct tc_scan channel_scan; /* a channel came up */
 	struct tc_scan shed_scan;    /* fewer clients are kept */
 	struct tc_scan wake_scan;    /* replicas that wait for a target may look again */
@@ -210,6 +214,18 @@ static inline tc_seq tc_session_first(const struct tc_session *s)
 static inline uint16_t tc_replica_target(const struct tc_core *c, const struct tc_replica *r)
 {
 	return c->target_of[tc_session_at(c, r->session)->map];
+}
+
+/** tc_clients_time() - what the clients' clock shows, or showed at @t, the time of a packet */
+static inline tc_time tc_clients_time(const struct tc_core *c, tc_time t)
+{
+	return tc_stopwatch_read(&c->clients, t);
+}
+
+/** tc_clients_patience() - how long something may take that takes a client @t in life */
+static inline tc_time tc_clients_patience(const struct tc_core *c, tc_time t)
+{
+	return t / 1000 * c->cfg.slow_permille;
 }
 
 static inline bool tc_session_is_over(const struct tc_session *s)
@@ -265,6 +281,12 @@ enum tc_drop tc_session_on_packet(struct tc_core *c, struct tc_session *s,
 void tc_session_on_deadline(struct tc_core *c, struct tc_session *s, tc_time now);
 /** tc_session_on_loss() - the capture lost packets: a gap of this session may be its work */
 void tc_session_on_loss(struct tc_core *c, struct tc_session *s);
+/** tc_session_cut() - why nothing more of it can be spoken, though its client may go on; TC_END_NONE: it can */
+enum tc_end tc_session_cut(const struct tc_core *c, const struct tc_session *s);
+/** tc_session_on_capture_end() - nothing will be captured any more: what is missing is lost */
+void tc_session_on_capture_end(struct tc_core *c, struct tc_session *s);
+/** tc_session_forget_ghosts() - at the end of the capture: whoever waits for a client's next packet waits in vain */
+void tc_session_forget_ghosts(struct tc_core *c);
 /** tc_session_end() - end all its replicas for @end, after they had time to drain */
 void tc_session_end(struct tc_core *c, struct tc_session *s, enum tc_end end, tc_time now);
 /** tc_session_detach() - its client has opened a new connection on the tuple */
@@ -364,6 +386,9 @@ bool tc_reply_next(struct tc_core *c, struct tc_segment *ret_seg);
 /* core/core.c */
 /** tc_core_note() - queue an output that is no segment; when the queue is full it is not made */
 void tc_core_note(struct tc_core *c, const struct tc_note *note);
+/** tc_core_note_session() - that a replica began (@end TC_END_NONE) or has ended, where somebody wants to hear of it */
+void tc_core_note_session(struct tc_core *c, const struct tc_session *s, const struct tc_replica *r,
+			  enum tc_end end, uint64_t lost);
 uint32_t tc_core_hash(const struct tc_core *c, const struct tc_tuple *tuple);
 
 #endif

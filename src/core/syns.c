@@ -15,9 +15,9 @@ static uint32_t index_of(const struct tc_syns *s, const struct tc_syn *syn)
 	return (uint32_t)(((const uint8_t *)syn - s->slab.mem) / s->slab.size);
 }
 
-void tc_syns_init(struct tc_syns *s, void *slots, void *table, uint32_t capacity)
+void tc_syns_init(struct tc_syns *s, void *slots, void *table, uint32_t capacity, tc_time life)
 {
-	*s = (struct tc_syns){ .oldest = TC_NIL, .youngest = TC_NIL };
+	*s = (struct tc_syns){ .oldest = TC_NIL, .youngest = TC_NIL, .life = life };
 	tc_slab_init(&s->slab, slots, sizeof(struct tc_syn), capacity);
 	tc_table_init(&s->table, table, capacity);
 }
@@ -81,7 +81,7 @@ struct tc_syn *tc_syns_older(const struct tc_syns *s, const struct tc_syn *syn)
 tc_time tc_syns_deadline(const struct tc_syns *s)
 {
 	return s->oldest == TC_NIL ? TC_TIME_NEVER :
-				     tc_stamp_past(at(s, s->oldest)->at, s->latest) + TC_SYN_LIFE;
+				     tc_stamp_past(at(s, s->oldest)->at, s->latest) + s->life;
 }
 
 struct tc_syn *tc_syns_expired(const struct tc_syns *s, tc_time now)

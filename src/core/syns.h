@@ -4,7 +4,8 @@
  * Layer:   core.
  *
  * A lone SYN is not a session: 64 bytes, and at most one chunk when it carries data. The client's handshake ACK shows that the server
- * accepted; floods, scans and firewalled clients stay here and are forgotten after TC_SYN_LIFE, oldest first.
+ * accepted; floods, scans and firewalled clients stay here and are forgotten after TC_SYN_LIFE, oldest first. All
+ * times are those of the clients' clock.
  */
 #ifndef TC_CORE_SYNS_H
 #define TC_CORE_SYNS_H
@@ -33,13 +34,14 @@ struct tc_syns {
 	struct tc_table table;
 	uint32_t oldest;
 	uint32_t youngest;
+	tc_time life;	 /* how long one is kept */
 	tc_time latest;	 /* time of the latest one: what the stamps are read against */
 	uint32_t chunks; /* held by SYNs with data */
 	uint32_t chunks_max;
 };
 
 /** tc_syns_init() - none; both memories are the caller's: @slots for @capacity objects, @table zero, tc_table_bytes(capacity) */
-void tc_syns_init(struct tc_syns *s, void *slots, void *table, uint32_t capacity);
+void tc_syns_init(struct tc_syns *s, void *slots, void *table, uint32_t capacity, tc_time life);
 
 /** tc_syns_find() - the lone SYN of @tuple, NULL when there is none; valid until it is removed */
 struct tc_syn *tc_syns_find(const struct tc_syns *s, const struct tc_tuple *tuple, uint32_t hash);

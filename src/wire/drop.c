@@ -60,6 +60,7 @@ static const struct text ends[] = {
 	[TC_END_IDLE] = { "idle", "silent for too long" },
 	[TC_END_REUSED] = { "reused", "the client used its port again before the copy was done" },
 	[TC_END_NO_ANSWERS] = { "no-answers", "no intercept reported the target's answers" },
+	[TC_END_CAPTURE_END] = { "capture-end", "open at the end of the file" },
 	[TC_END_STOPPED] = { "stopped", "open when tcpcopy stopped" },
 	[TC_END_BUG] = { "bug", "a bug in tcpcopy" },
 };

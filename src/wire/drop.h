@@ -56,6 +56,7 @@ enum tc_end {
 	TC_END_IDLE,	     /* silent for longer than -t */
 	TC_END_REUSED,	     /* its client opened a new connection on the same port */
 	TC_END_NO_ANSWERS,   /* no intercept reports its answers */
+	TC_END_CAPTURE_END,  /* the file ends before its client does */
 	TC_END_STOPPED,	     /* we were told to stop */
 	TC_END_BUG,	     /* a bug of ours; counted with its place in the code */
 	TC_END__N

@@ -95,6 +95,8 @@ struct tc_segment {
 
 enum tc_event_kind {
 	TC_EVENT_CAPTURE_LOSS, /* the capture lost .count packets at .at */
+	TC_EVENT_CAPTURE_HELD, /* .count 1: nothing is captured for now, and nothing is missed by that: the clients' time stands still; 0: it goes on */
+	TC_EVENT_CAPTURE_END, /* a file was read to its end: what is missing is lost. A packet after it is of another recording */
 	TC_EVENT_CHANNEL_UP, /* answers of .target (any address: of all targets) are reported from now on */
 	TC_EVENT_CHANNEL_DOWN, /* ... are no longer reported */
 	TC_EVENT_SEND_ERROR,   /* a segment of .replica was not sent, for .error (an errno) */

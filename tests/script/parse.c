@@ -373,6 +373,10 @@ static void set(struct cursor *c, struct script *s)
 	struct tc_core_config *cfg = &s->cfg;
 	if (take(c, "overlap")) {
 		cfg->overlap = a_time(c);
+	} else if (take(c, "max-lag never")) {
+		cfg->max_lag = TC_TIME_NEVER;
+	} else if (take(c, "slow")) {
+		cfg->slow_permille = (uint32_t)decimal(c);
 	} else if (take(c, "max-lag")) {
 		cfg->max_lag = a_time(c);
 	} else if (take(c, "idle")) {

@@ -386,6 +386,8 @@ static void on_event(struct run *r, const struct script_item *it)
 {
 	static const char *const names[TC_EVENT__N] = {
 		[TC_EVENT_CAPTURE_LOSS] = "capture-loss",
+		[TC_EVENT_CAPTURE_HELD] = "capture-held",
+		[TC_EVENT_CAPTURE_END] = "capture-end",
 		[TC_EVENT_CHANNEL_UP] = "channel-up",
 		[TC_EVENT_CHANNEL_DOWN] = "channel-down",
 		[TC_EVENT_SEND_ERROR] = "send-error",
