@@ -114,6 +114,11 @@
 #define TC_TARGET_SILENT (3 * TC_SEC)
 /* ... so no more connections than these ask it at the same time, until it is heard */
 #define TC_ASKING_MAX 8
+/* A share of all chunks that is left to sessions that keep no more than so many bytes: most requests */
+#define TC_CHUNKS_RESERVE_SHARE 16
+#define TC_CHUNKS_RESERVE_BYTES (16 * 1024)
+/* A session whose target did not accept it is tried again at its client's next turn after so long: the target may restart */
+#define TC_RETRY (5 * TC_SEC)
 /* TIME-WAIT of the target (Linux: 60 s) */
 #define TC_CLOSED_LIFE (60 * TC_SEC)
 /* Answers that a closed tuple may still draw from us: challenge ACKs and repeated FINs, not a dialogue */

@@ -126,10 +126,24 @@ static void begin_joining(struct tc_core *c, struct tc_session *s, bool heard)
 	c->joining++;
 }
 
-/* Is a session whose copy has ended copied again from its client's next turn on? After the target's reset its client would reconnect. */
-static bool goes_on(const struct tc_core *c, const struct tc_session *s)
+/*
+ * When may a session whose copy has ended be copied again, from its client's next turn on? A client of the target itself would connect again: at
+ * once after a reset, and after a while where nobody accepts, until it is back. TC_TIME_NEVER: not at all.
+ */
+static tc_time goes_on_at(const struct tc_core *c, const struct tc_session *s)
 {
-	return s->end == TC_END_TARGET_RST || (s->end == TC_END_HOLE && c->cfg.hole_resume);
+	switch (s->end) {
+	case TC_END_HOLE:
+		return c->cfg.hole_resume ? s->last_at : TC_TIME_NEVER;
+	case TC_END_TARGET_RST:
+		return s->last_at;
+	case TC_END_REFUSED:
+	case TC_END_NO_SYN_ACK:
+	case TC_END_NO_ACK:
+		return s->last_at + TC_RETRY;
+	default:
+		return TC_TIME_NEVER;
+	}
 }
 
 void tc_session_release(struct tc_core *c, struct tc_session *s)
@@ -141,9 +155,9 @@ void tc_session_release(struct tc_core *c, struct tc_session *s)
 			free_session(c, s);
 		} else {
 			s->stream.end = s->stream.far;
-			s->gap_at = TC_TIME_NEVER;
+			s->gap_at = goes_on_at(c, s);
 			s->base_ack = s->turns.ack;
-			if (goes_on(c, s)) {
+			if (s->gap_at != TC_TIME_NEVER) {
 				begin_joining(c, s, false);
 			}
 			arm(c, s);
@@ -268,7 +282,8 @@ static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_p
 {
 	bool begins = !s->leaving && pkt->payload_len > 0 &&
 		      tc_seq_eq(pkt->tcp.seq, s->stream.far) &&
-		      (s->heard || tc_seq_lt(s->base_ack, pkt->tcp.ack));
+		      (s->heard || tc_seq_lt(s->base_ack, pkt->tcp.ack)) &&
+		      (s->gap_at == TC_TIME_NEVER || s->gap_at <= s->last_at);
 	if (!begins || c->stopping) {
 		return false;
 	}
@@ -278,6 +293,7 @@ static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_p
 	s->copies = 0;
 	s->complete = 0;
 	s->holed = false;
+	s->gap_at = TC_TIME_NEVER;
 	tc_stream_init(&s->stream, pkt->tcp.seq);
 	tc_turns_init(&s->turns, pkt->tcp.ack);
 	open_replicas(c, s, now);
@@ -293,8 +309,9 @@ static enum tc_drop on_joining_packet(struct tc_core *c, struct tc_session *s,
 {
 	tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
 	bool says = pkt->payload_len > 0 || (pkt->tcp.flags & TC_TCP_FIN);
+	enum tc_drop drop = s->end != TC_END_NONE ? TC_DROP_AFTER_END : TC_DROP_NO_SESSION;
 	if (s->leaving) {
-		return TC_DROP_NO_SESSION;
+		return drop;
 	}
 	if (says && tc_seq_lt(s->stream.far, end)) {
 		uint32_t n = (uint32_t)tc_seq_diff(end, s->stream.far);
@@ -314,7 +331,7 @@ static enum tc_drop on_joining_packet(struct tc_core *c, struct tc_session *s,
 		s->leaving = true; /* what it overtook comes yet, and is no connection to join */
 		arm(c, s);
 	}
-	return TC_DROP_NO_SESSION;
+	return drop;
 }
 
 /* A packet of a client whose copy has ended: only numbers are looked at. */
@@ -387,6 +404,17 @@ static void reach(struct tc_core *c, struct tc_session *s, tc_seq pos, tc_time p
 	}
 }
 
+/* The last chunks are for sessions that keep little: those of one slow target must not end all others. */
+static bool is_greedy(const struct tc_core *c, const struct tc_session *s)
+{
+	if (c->chunks.capacity - c->chunks.used >= c->chunks.capacity / TC_CHUNKS_RESERVE_SHARE ||
+	    s->stream.head == TC_NIL) {
+		return false;
+	}
+	const struct tc_chunk *first = tc_slab_at(&c->chunks, s->stream.head);
+	return tc_seq_diff(s->stream.far, first->pos) > TC_CHUNKS_RESERVE_BYTES;
+}
+
 static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
 			      tc_time now)
 {
@@ -402,6 +430,11 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		reach(c, s, tc_seq_add(pos, len), pkt->at);
 		look_at_gap(c, s, end_before, true, now);
 		return TC_DROP_OUT_OF_WINDOW;
+	}
+	if (is_greedy(c, s)) {
+		reach(c, s, tc_seq_add(pos, len), pkt->at);
+		tc_session_end(c, s, TC_END_MEMORY, now);
+		return TC_DROP_MEMORY;
 	}
 	int r = tc_stream_add(&s->stream, &c->chunks, pos, pkt->payload, len, pkt->at);
 	count_bytes(c, s, (uint32_t)tc_seq_diff(s->stream.far, far_before));

@@ -42,7 +42,7 @@ struct tc_session {
 	struct tc_stream stream;
 	struct tc_turns turns;
 	tc_time last_at; /* last packet of the client. This, and the next two, by the clients' clock */
-	tc_time gap_at;	   /* since when bytes are missing at stream.end; TC_TIME_NEVER: none are */
+	tc_time gap_at; /* since when bytes are missing at stream.end; TC_TIME_NEVER: none are. Joining: not before */
 	tc_time online_at; /* last packet of the online server with payload, 0 for none */
 	tc_seq isn;
 	tc_seq base_ack; /* what the handshake acknowledged */
