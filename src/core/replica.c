@@ -11,24 +11,13 @@
 #include "core/state.h"
 #include "wire/mark.h"
 
-/* A client's position as the endpoint's sequence number, and back. */
-static tc_seq to_seq(const struct tc_replica *r, tc_seq pos)
-{
-	return tc_seq_add(r->ep.iss, pos.v - r->base.v);
-}
-
-static tc_seq to_pos(const struct tc_replica *r, tc_seq seq)
-{
-	return tc_seq_add(r->base, seq.v - r->ep.iss.v);
-}
-
 tc_seq tc_replica_pos(const struct tc_replica *r)
 {
 	if (r->waiting || r->ep.state == TC_TCP_SYN_SENT) {
 		return tc_seq_add(r->base, 1);
 	}
 	bool fin_acked = r->ep.fin_sent && tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
-	return tc_seq_add(to_pos(r, r->ep.snd_una), fin_acked ? UINT32_MAX : 0);
+	return tc_seq_add(tc_replica_pos_of(r, r->ep.snd_una), fin_acked ? UINT32_MAX : 0);
 }
 
 bool tc_replica_is_whole(const struct tc_session *s, const struct tc_replica *r)
@@ -310,49 +299,6 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	tc_session_release(c, s);
 }
 
-/* The target owes an acknowledgement for too long, or we owe the target too much: why, or TC_END_NONE. */
-static enum tc_end overdue(const struct tc_core *c, const struct tc_session *s,
-			   const struct tc_replica *r, tc_time now, tc_time *ret_next)
-{
-	bool asked = !r->waiting;
-	tc_time owing = tc_stamp_is_set(r->ep.owing_at) ?
-				tc_stamp_past(r->ep.owing_at, now) + c->cfg.keepalive :
-				TC_TIME_NEVER;
-	tc_time behind = TC_TIME_NEVER;
-	tc_seq next = asked && r->ep.state != TC_TCP_SYN_SENT ? to_pos(r, r->ep.snd_nxt) :
-								tc_seq_add(r->base, 1);
-	if (tc_seq_lt(next, s->stream.end)) {
-		behind = tc_stream_time(&s->stream, &c->chunks, next);
-	} else if (r->waiting) {
-		behind = tc_stamp_past(r->ep.sent_at, now);
-	}
-	bool endless = behind == TC_TIME_NEVER || c->cfg.max_lag == TC_TIME_NEVER;
-	behind = endless ? TC_TIME_NEVER : behind + c->cfg.max_lag;
-	tc_time quiet = TC_TIME_NEVER;
-	if (r->ep.state == TC_TCP_FIN_WAIT_2) {
-		quiet = tc_time_max(tc_stamp_past(r->ep.sent_at, now),
-				    tc_stopwatch_when(&c->clients, s->last_at));
-		quiet = tc_stamp_is_set(r->ans_last) ?
-				tc_time_max(quiet, tc_stamp_past(r->ans_last, now)) :
-				quiet;
-		quiet += c->ended ? TC_FIN_WAIT_2_END : TC_FIN_WAIT_2_MAX;
-	}
-	*ret_next = tc_time_min(tc_time_min(owing, behind), quiet);
-	if (now < *ret_next) {
-		return TC_END_NONE;
-	}
-	if (!c->channel_up) {
-		return TC_END_NO_ANSWERS;
-	}
-	if (r->held_back || (asked && r->ep.state == TC_TCP_SYN_SENT && r->ep.syns > 0)) {
-		return TC_END_NO_SYN_ACK;
-	}
-	if (now >= quiet) {
-		return TC_END_TARGET_QUIET;
-	}
-	return now >= owing && !r->ep.heard ? TC_END_NO_ACK : TC_END_LAG;
-}
-
 /* We end it: by a reset where the target knows of it. */
 static void reset(struct tc_replica *r, enum tc_end end)
 {
@@ -366,46 +312,10 @@ static void reset(struct tc_replica *r, enum tc_end end)
 	}
 }
 
-/* Has everything been said that can be said, and acknowledged? A turn behind a gap cannot. */
-static bool all_said(const struct tc_core *c, const struct tc_session *s,
-		     const struct tc_replica *r)
-{
-	bool begun = r->next_turn == TC_NIL ||
-		     (tc_stream_has_gap(&s->stream) &&
-		      tc_seq_le(s->stream.end, tc_turn_at(&c->turns, r->next_turn)->pos));
-	return tc_endpoint_is_open(&r->ep) && begun &&
-	       tc_seq_le(to_seq(r, s->stream.end), r->ep.snd_una) &&
-	       tc_seq_eq(r->ep.snd_una, r->ep.snd_nxt);
-}
-
 /* Its client has used the tuple again before this one had it: it is next all the same. */
 static bool waits_its_turn(const struct tc_replica *r)
 {
 	return r->waiting && (!tc_stamp_is_set(r->drain_since) || r->drain_end == TC_END_REUSED);
-}
-
-/*
- * When a replica that we end may be reset: after --overlap where somebody waits for its tuple, its memory, or has waited for it too long.
- * Otherwise what was said is to be answered first: a reset makes the target throw away what it has not read yet, though it has
- * acknowledged it.
- */
-static tc_time drained_at(const struct tc_core *c, const struct tc_session *s,
-			  const struct tc_replica *r, tc_time now)
-{
-	tc_time since = tc_stamp_past(r->drain_since, now);
-	if (r->drain_end == TC_END_SHED) {
-		return since; /* each turn that it still took would cost those that are kept */
-	}
-	bool patient = r->drain_end == TC_END_HOLE || r->drain_end == TC_END_IDLE ||
-		       r->drain_end == TC_END_CAPTURE_END || r->drain_end == TC_END_STOPPED;
-	if (!patient || !tc_endpoint_is_open(&r->ep)) {
-		return since + c->cfg.overlap;
-	}
-	tc_time at = since + tc_time_max(c->cfg.overlap, TC_DRAIN_MAX);
-	if (all_said(c, s, r)) {
-		at = tc_time_min(at, tc_pace_quiet_at(c, r, now));
-	}
-	return tc_time_max(at, since + c->cfg.overlap);
 }
 
 /*
@@ -449,28 +359,28 @@ static bool check_end(struct tc_core *c, const struct tc_session *s, struct tc_r
 						   TC_END_REUSED);
 		return false;
 	}
-	if (s->has_rst && all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
+	if (s->has_rst && tc_ending_all_said(c, s, r) && !tc_stream_has_gap(&s->stream)) {
 		reset(r, TC_END_CLIENT_RST);
 		return false;
 	}
 	enum tc_end cut = tc_session_cut(c, s);
-	if (cut != TC_END_NONE && all_said(c, s, r)) {
+	if (cut != TC_END_NONE && tc_ending_all_said(c, s, r)) {
 		tc_replica_drain(c, r, cut, now);
 	}
 	if (tc_stamp_is_set(r->drain_since) && !waits_its_turn(r)) {
-		*ret_next = drained_at(c, s, r, now);
+		*ret_next = tc_ending_drained_at(c, s, r, now);
 		if (now >= *ret_next || r->waiting) {
 			reset(r, (enum tc_end)r->drain_end);
 		}
 		return false;
 	}
-	enum tc_end end = overdue(c, s, r, now, ret_next);
+	enum tc_end end = tc_ending_overdue(c, s, r, now, ret_next);
 	if (end == TC_END_NONE) {
 		return false;
 	}
 	if (end == TC_END_LAG && !r->waiting && c->cfg.overlap > 0) {
 		tc_replica_drain(c, r, end, now);
-		*ret_next = drained_at(c, s, r, now);
+		*ret_next = tc_ending_drained_at(c, s, r, now);
 		return false;
 	}
 	reset(r, end);
@@ -488,7 +398,7 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 	*ret_next = TC_TIME_NEVER;
 	while (r->next_turn != TC_NIL && !r->reopening) {
 		const struct tc_turn *m = tc_turn_at(&c->turns, r->next_turn);
-		if (tc_seq_lt(r->ep.snd_nxt, to_seq(r, m->pos)) ||
+		if (tc_seq_lt(r->ep.snd_nxt, tc_replica_seq(r, m->pos)) ||
 		    tc_seq_lt(s->stream.end, m->pos)) {
 			break; /* the turn before it is still being spoken, or is not complete */
 		}
@@ -519,7 +429,7 @@ static void supply(struct tc_core *c, struct tc_session *s, struct tc_replica *r
 	if (r->next_turn != TC_NIL) {
 		limit = tc_seq_min(limit, tc_turn_at(&c->turns, r->next_turn)->pos);
 	}
-	ret_supply->limit = to_seq(r, limit);
+	ret_supply->limit = tc_replica_seq(r, limit);
 	ret_supply->fin =
 		s->has_fin && !s->has_rst && r->next_turn == TC_NIL && tc_seq_eq(limit, s->fin_pos);
 }
@@ -540,8 +450,8 @@ static bool fill(const struct tc_core *c, const struct tc_session *s, const stru
 		return true;
 	}
 	uint16_t views = TC_SEGMENT_VIEWS;
-	uint32_t n = tc_stream_views(&s->stream, &c->chunks, to_pos(r, plan->seq), plan->len,
-				     seg->payload, &views);
+	uint32_t n = tc_stream_views(&s->stream, &c->chunks, tc_replica_pos_of(r, plan->seq),
+				     plan->len, seg->payload, &views);
 	seg->n_views = views;
 	if (n < plan->len) {
 		plan->len = n;
@@ -575,7 +485,7 @@ static bool speak(struct tc_core *c, struct tc_session *s, struct tc_replica *r,
 		return false;
 	}
 	if (plan.kind == TC_PLAN_NEW && plan.len > 0 && r->turns == 0) {
-		begin_first(c, s, r, to_pos(r, plan.seq), now);
+		begin_first(c, s, r, tc_replica_pos_of(r, plan.seq), now);
 	}
 	tc_endpoint_emit(&r->ep, &c->env, &plan, now, ret_seg);
 	if (plan.kind == TC_PLAN_NEW && plan.len > 0) {

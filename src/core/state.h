@@ -228,6 +228,17 @@ static inline tc_time tc_clients_patience(const struct tc_core *c, tc_time t)
 	return t / 1000 * c->cfg.slow_permille;
 }
 
+/** tc_replica_seq(), tc_replica_pos_of() - a client's position as the endpoint's sequence number, and back */
+static inline tc_seq tc_replica_seq(const struct tc_replica *r, tc_seq pos)
+{
+	return tc_seq_add(r->ep.iss, pos.v - r->base.v);
+}
+
+static inline tc_seq tc_replica_pos_of(const struct tc_replica *r, tc_seq seq)
+{
+	return tc_seq_add(r->base, seq.v - r->ep.iss.v);
+}
+
 static inline bool tc_session_is_over(const struct tc_session *s)
 {
 	return s->has_fin || s->has_rst || s->detached;
@@ -327,6 +338,17 @@ void tc_replica_tuple(const struct tc_core *c, const struct tc_replica *r,
 tc_seq tc_replica_pos(const struct tc_replica *r);
 /** tc_replica_is_whole() - has the target acknowledged all that is known of its client */
 bool tc_replica_is_whole(const struct tc_session *s, const struct tc_replica *r);
+
+/* core/ending.c */
+/** tc_ending_overdue() - the target owes an acknowledgement for too long, or we owe it too much: why, or TC_END_NONE; *@ret_next: look again */
+enum tc_end tc_ending_overdue(const struct tc_core *c, const struct tc_session *s,
+			      const struct tc_replica *r, tc_time now, tc_time *ret_next);
+/** tc_ending_all_said() - has all been said that can be said, and acknowledged? A turn behind a gap cannot */
+bool tc_ending_all_said(const struct tc_core *c, const struct tc_session *s,
+			const struct tc_replica *r);
+/** tc_ending_drained_at() - when a replica that drains may be reset */
+tc_time tc_ending_drained_at(const struct tc_core *c, const struct tc_session *s,
+			     const struct tc_replica *r, tc_time now);
 
 /* core/alias.c */
 /** tc_alias_pick() - set .alias and .client_port of a replica of @s; false when no tuple is free */
