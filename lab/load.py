@@ -95,16 +95,22 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def flood_syns(host, network, address, port, count, per_second):
-    """SYNs from addresses @network.100 to .199, which nobody has: nothing completes them."""
-    there = socket.inet_aton(address)
-    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+def flood_syns(host, strangers, address, port, count, per_second):
+    """SYNs from these addresses, which nobody has: nothing completes them. All addresses are of one family."""
+    six = ":" in address
+    family = socket.AF_INET6 if six else socket.AF_INET
+    there = socket.inet_pton(family, address)
+    with host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         begin = time.monotonic()
         for i in range(count):
-            here = socket.inet_aton(f"{network}.{100 + i % 100}")
-            tcp = struct.pack("!HHIIBBHHH", 1024 + i // 100 % 60000, port, random.getrandbits(32), 0, 5 << 4, 2, 64240, 0, 0)
-            tcp = tcp[:16] + struct.pack("!H", checksum(here + there + struct.pack("!HH", 6, len(tcp)) + tcp)) + tcp[18:]
-            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, here, there)
+            here = socket.inet_pton(family, strangers[i % len(strangers)])
+            tcp = struct.pack("!HHIIBBHHH", 1024 + i // len(strangers) % 60000, port, random.getrandbits(32), 0, 5 << 4, 2, 64240, 0, 0)
+            total = checksum(here + there + struct.pack("!HH", socket.IPPROTO_TCP, len(tcp)) + tcp)
+            tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
+            if six:
+                ip = struct.pack("!IHBB16s16s", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64, here, there)
+            else:
+                ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, socket.IPPROTO_TCP, 0, here, there)
             raw.sendto(ip + tcp, (address, 0))
             if i % 100 == 0:
                 time.sleep(max(0.0, begin + i / per_second - time.monotonic()))

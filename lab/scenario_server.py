@@ -9,6 +9,7 @@ A turn is a line "BODY ANSWER\\n", two numbers, and BODY bytes; the answer is AN
     greet_ms       it speaks first, after so long
     stop_ms        after its first turn it does not read for so long, with a small buffer
     turns          it closes after so many
+    websocket      turns are messages of a WebSocket (lab/websocket.py), and every so many milliseconds it says something unasked; 0: never
 
 LOG gets lines of JSON. "at" and "reads" are seconds of CLOCK_MONOTONIC, the same on all hosts of a lab:
     {"port", "client", "turn", "bytes", "crc", "at"}           a turn whose body is complete
@@ -16,6 +17,7 @@ LOG gets lines of JSON. "at" and "reads" are seconds of CLOCK_MONOTONIC, the sam
 "ready" is written to stdout once all ports are listened to.
 """
 
+import contextlib
 import hashlib
 import json
 import signal
@@ -25,8 +27,11 @@ import threading
 import time
 import zlib
 
+import websocket
+
 STOPPED_BUFFER = 65536
 CHUNKS = 4
+PUSH = websocket.frame(websocket.TEXT, b"news " * 200)
 
 
 class Connection:
@@ -74,7 +79,47 @@ class Connection:
             self.sock.sendall(data[i:i + size])
             time.sleep(pause)
 
+    def push(self, pause):
+        with contextlib.suppress(OSError):
+            while not self.ended:
+                time.sleep(pause)
+                self.sock.sendall(PUSH)
+
+    def next_message(self):
+        """Opcode and payload; None when the client has said its last."""
+        while (taken := websocket.take_frame(self.buffer)) is None:
+            if not self.receive():
+                return None
+        opcode, payload, self.buffer = taken
+        return opcode, payload
+
+    def serve_websocket(self):
+        while b"\r\n\r\n" not in self.buffer:
+            if not self.receive():
+                return "fin"
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        key = next(row.split(b": ")[1] for row in head.split(b"\r\n") if row.startswith(b"Sec-WebSocket-Key: "))
+        self.sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+                          + websocket.accept_value(key) + b"\r\n\r\n")
+        if self.manner["websocket"]:
+            threading.Thread(target=self.push, args=(self.manner["websocket"] / 1000,), daemon=True).start()
+        while (message := self.next_message()) is not None:
+            opcode, payload = message
+            if opcode == websocket.CLOSE:
+                self.sock.sendall(websocket.frame(websocket.CLOSE, b""))
+                continue
+            self.note_turn(len(payload), zlib.crc32(payload))
+            self.sock.sendall(websocket.frame(websocket.TEXT, b"a" * int(payload.split()[0])))
+        return "fin"
+
+    def note_turn(self, length, crc):
+        self.turns += 1
+        self.server.write({"port": self.port, "client": self.client, "turn": self.turns, "bytes": length, "crc": crc,
+                           "at": time.monotonic()})
+
     def serve(self):
+        if "websocket" in self.manner:
+            return self.serve_websocket()
         if "greet_ms" in self.manner:
             time.sleep(self.manner["greet_ms"] / 1000)
             self.sock.sendall(b"220 ready\r\n")
@@ -83,9 +128,7 @@ class Connection:
             if turn is None:
                 return "fin"
             length, crc, answer = turn
-            self.turns += 1
-            self.server.write({"port": self.port, "client": self.client, "turn": self.turns, "bytes": length, "crc": crc,
-                               "at": time.monotonic()})
+            self.note_turn(length, crc)
             self.answer(answer)
             if self.turns == self.manner.get("turns"):
                 return "closed"

@@ -53,17 +53,20 @@ def capture_on_a_device_whose_packets_are_redirected(s):
     """tc moves them from eth0 to another device before IP sees them; there the server's address is. eth0 is what is read."""
     host = s.online_host
     addresses = "10.2.0.2/32", "fd02::2/128"
-    host.run("ip", "address", "flush", "dev", "eth0")
+    host.run("ip", "address", "flush", "dev", "eth0", "scope", "global")
     host.link("add", "service", "type", "veth", "peer", "name", "unused")
     host.sysctl("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0", "net.ipv4.conf.service.rp_filter=0")
     for address in addresses:
         host.address("service", address)
     for device in ("service", "unused"):
         host.link("set", device, "up")
-    host.link("set", "service", "address", host.run("cat", "/sys/class/net/eth0/address").strip())
+    mac = host.run("cat", "/sys/class/net/eth0/address").strip()
+    host.link("set", "service", "address", mac)
     for network, router, address in (("10.2.0.0/24", "10.2.0.1", addresses[0]), ("fd02::/64", "fd02::1", addresses[1])):
         host.run("ip", "route", "replace", network, "dev", "eth0", "src", address.split("/")[0])
         host.run("ip", "route", "replace", "default", "via", router)
+    # ARP is answered for all addresses of a host, neighbour solicitations for those of the device alone
+    s.net.router.run("ip", "neigh", "replace", addresses[1].split("/")[0], "lladdr", mac, "dev", "servers", "nud", "permanent")
     host.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
     try:
         for family, test in IS_TCP.items():

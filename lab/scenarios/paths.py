@@ -31,6 +31,7 @@ def hop_with_a_small_mtu_that_says_nothing(s):
     need("ethtool", "ethtool")
     offloads(s, "off")
     s.net.router.link("set", "port-target", "mtu", "1400")
+    s.net.router.link("set", "servers", "mtu", "1500")  # it would follow its ports, and tell the clients
     s.begin({80: ({}, {})})
     s.load(connections=4, turns=5 * s.scale, body=20000).finish()
     summary = s.end()

@@ -3,6 +3,7 @@
 
 import os
 
+import websocket
 from lab import until
 from load import Session
 from stage import SERVERS_CPU, SETTLE, need, scenario
@@ -74,6 +75,24 @@ def redis_pushes_that_only_the_online_server_sends(s):
         session.close()
     assert online.calls()["cmdstat_ping"] == 3 * (5 * s.scale // 2)
     end_redis(s, online, target)
+
+
+@scenario(4)
+def websocket_pushes_that_only_the_online_server_sends(s):
+    """A push of 1 KB every 30 ms; the clients say something five times a second, open loop."""
+    s.begin({80: ({"websocket": 30}, {"websocket": 0})})
+    clients = [websocket.Client(Session(s.client, s.address, 80).sock, 10 * s.scale, 0.2) for _ in range(10)]
+    for client in clients:
+        client.join(30)
+        assert client.error is None, client.error
+    s.settle()
+    s.end()
+    assert sum(client.heard for client in clients) > 200 * s.scale, "hardly anything was pushed: this proves nothing"
+    lags = s.lags()
+    assert len(lags) == 100 * s.scale
+    text = f"{percentile(lags, 50) * 1000:.1f} ms later in the median, p99 {percentile(lags, 99) * 1000:.1f} ms"
+    assert percentile(lags, 99) < 0.1 + s.slack, text
+    return text
 
 
 @scenario(4)
