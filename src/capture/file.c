@@ -23,11 +23,12 @@
 
 /**
  * struct file
- * @start:    when the first packet was due; INT64_MIN: no packet yet
+ * @start:    when the first packet of this pass was due; INT64_MIN: no packet yet
  * @position: sum of the gaps until the frame at hand
  * @recorded: latest recorded time
  * @due:      of the frame at hand
  * @seq_base: of this pass
+ * @go_on:    the next pass may begin
  * @has_due:  there is a frame at hand
  * @given:    it was given away and can go
  * @empty:    the feed has nothing yet
@@ -45,7 +46,9 @@ struct file {
 	bool has_due;
 	bool given;
 	bool empty;
+	bool go_on;
 	bool done;
+	bool ended; /* and there is no further pass */
 	bool end_told;
 	struct tc_frames frames;
 };
@@ -74,10 +77,6 @@ static void file_wait(struct tc_capture *c, struct tc_wait *ret_wait)
 static tc_time gap_to(struct file *f, tc_time at, enum tc_feed_begin begins)
 {
 	tc_time gap = at - f->recorded;
-	if (begins == TC_FEED_BEGINS_PASS) {
-		f->recorded = at;
-		return 0;
-	}
 	if (gap < 0) {
 		f->frames.stats.time_steps++;
 		if (gap < -DISORDER_MAX || begins == TC_FEED_BEGINS_FILE) {
@@ -96,7 +95,6 @@ static void schedule(struct file *f, tc_time at, enum tc_feed_begin begins, tc_t
 		f->start = now;
 		f->recorded = at;
 	}
-	f->seq_base += begins == TC_FEED_BEGINS_PASS ? PASS_SEQ : 0;
 	tc_time room = REPLAY_MAX / SPEED_ONE * tc_time_min(f->speed_permille, SPEED_ONE);
 	f->position += tc_time_min(gap_to(f, at, begins), room - f->position);
 	tc_time whole = f->position / f->speed_permille * SPEED_ONE;
@@ -124,11 +122,14 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 		enum tc_feed_state state = tc_feed_peek(f->feed, &frame, &begins);
 		f->frames.stats.wakeups += f->empty && state == TC_FEED_FRAME;
 		f->empty = state == TC_FEED_EMPTY;
-		f->done = state == TC_FEED_END;
-		if (state != TC_FEED_FRAME) {
+		f->ended = state == TC_FEED_END;
+		f->done = f->ended || (state == TC_FEED_FRAME && !f->has_due && !f->go_on &&
+				       begins == TC_FEED_BEGINS_PASS);
+		if (state != TC_FEED_FRAME || f->done) {
 			return false;
 		}
 		if (!f->has_due) {
+			f->go_on = false;
 			schedule(f, frame.at, begins, now);
 		}
 		if (f->due > now) {
@@ -146,7 +147,7 @@ static bool file_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 	return false; /* wait() asks for the next call at once */
 }
 
-/* At the end all that is missing is lost: no packet will come any more that could fill a gap */
+/* The end of a pass is one of the file: no packet will come any more that could fill a gap */
 static bool file_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)
 {
 	struct file *f = of(c);
@@ -155,15 +156,30 @@ static bool file_next_event(struct tc_capture *c, tc_time now, struct tc_event *
 		return false;
 	}
 	f->end_told = true;
-	unsigned n = tc_feed_damage(f->feed, &text);
-	f->frames.stats.drops[TC_DROP_SHORT] += n;
-	*ret_ev = (struct tc_event){ .kind = TC_EVENT_CAPTURE_LOSS, .at = now, .count = n };
+	f->frames.stats.drops[TC_DROP_SHORT] += tc_feed_damage(f->feed, &text);
+	*ret_ev = (struct tc_event){ .kind = TC_EVENT_CAPTURE_END, .at = now };
 	return true;
 }
 
 static bool file_is_done(const struct tc_capture *c)
 {
 	return ((const struct file *)(const void *)c)->done;
+}
+
+/* Its connections are further ones, and its time begins when it does. */
+static bool file_again(struct tc_capture *c)
+{
+	struct file *f = of(c);
+	if (!f->done || f->ended) {
+		return false;
+	}
+	f->done = false;
+	f->end_told = false;
+	f->go_on = true;
+	f->start = INT64_MIN;
+	f->position = 0;
+	f->seq_base += PASS_SEQ;
+	return true;
 }
 
 static void file_stats(struct tc_capture *c, struct tc_capture_stats *ret_stats)
@@ -186,6 +202,7 @@ static const struct tc_capture_ops file_ops = {
 	.next = file_next,
 	.next_event = file_next_event,
 	.is_done = file_is_done,
+	.again = file_again,
 	.stats = file_stats,
 	.free = file_free,
 };

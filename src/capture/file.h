@@ -4,15 +4,14 @@
  * Layer:   capture. Time is the engine's: the first packet is there at the first next(), every other one as much later as it was
  *          recorded.
  *
- *     due = start + (sum of gaps, each at most gap_limit) * 1000 / speed_permille
+ *     due = start of the pass + (sum of gaps, each at most gap_limit) * 1000 / speed_permille
  *
  * A packet is never early, and its .at is the time at which it was due, however late it is read. Recorded times that go back stand
  * still: a little disorder between CPUs does not shift what follows; a clock that was set back by more than a second is followed, and
  * so is that of a further file which begins before the end of the one before it. All of them are time_steps of the statistics.
  *
  * Of a file that ends in the middle of a record all before it is replayed; that record is a TC_DROP_SHORT, and
- * tc_capture_file_damage() says it in words. At the end there is a TC_EVENT_CAPTURE_LOSS in any case, with the number of such records:
- * what is missing then is lost, nothing will come that fills a gap.
+ * tc_capture_file_damage() says it in words. At the end of each pass there is a TC_EVENT_CAPTURE_END: nothing will come that fills a gap.
  */
 #ifndef TC_CAPTURE_FILE_H
 #define TC_CAPTURE_FILE_H
@@ -26,8 +25,8 @@
  * @filter:         pcap text; NULL: all TCP packets, the maps choose. Borrowed for the call
  * @speed_permille: 1000 as recorded, 2000 twice as fast, 500 half as fast
  * @gap_limit:      recorded gaps longer than this are cut to it, before the speed; TC_TIME_NEVER: none
- * @passes:         how often all of it is replayed; a further pass begins when the last packet of the one before was due, and its
- *                  connections have other sequence numbers (all of them moved by the same)
+ * @passes:         how often all of it is replayed; at the end of one is_done() is true, and again() begins the next. Its connections
+ *                  have other sequence numbers (all of them moved by the same)
  */
 struct tc_capture_file_config {
 	const char *const *paths;
@@ -42,7 +41,7 @@ struct tc_capture_file_config {
 int tc_capture_file_new(const struct tc_capture_file_config *cfg, struct tc_capture **ret,
 			char *ret_error);
 
-/** tc_capture_file_damage() - when is_done(): NULL, or which file ended in the middle of a record, and where; valid until free() */
+/** tc_capture_file_damage() - at the end of the last pass: NULL, or which file ended in the middle of a record, and where; valid until free() */
 const char *tc_capture_file_damage(const struct tc_capture *c);
 
 #endif

@@ -7,8 +7,10 @@
  */
 #include "engine/engine.h"
 
+#include "base/stopwatch.h"
 #include "engine/bucket.h"
 #include "engine/clock.h"
+#include "engine/room.h"
 #include "engine/shed.h"
 #include "engine/watch.h"
 
@@ -36,10 +38,6 @@
 /* Of a packet on the wire beside its payload: TCP with a timestamp; Ethernet with preamble, checksum and gap */
 #define TCP_BYTES 32
 #define FRAME_BYTES 38
-/* At the end of a file: for how long no byte must be held, no segment sent and no answer come before connections that the file leaves
- * open are ended. */
-#define QUIET (3 * TC_SEC)
-#define QUIET_CHECK (100 * TC_MS)
 
 struct tc_engine {
 	struct tc_engine_config cfg;
@@ -52,9 +50,12 @@ struct tc_engine {
 	struct tc_watch deliver;
 	struct tc_watch *channels; /* owned, n_channels of them */
 	unsigned n_channels;
-	bool channel_up; /* one of them is, or was since the start */
-	bool more;	 /* the turn left work for the next one */
-	bool spurious;	 /* the capture's descriptor woke us, and nothing was there */
+	bool channel_up;		/* one of them is */
+	struct tc_stopwatch core_clock; /* stands while a file waits for a channel */
+	struct tc_stopwatch file_clock; /* reads core_clock; stands while it waits for room, too */
+	struct tc_room room;
+	bool more;     /* the turn left work for the next one */
+	bool spurious; /* the capture's descriptor woke us, and nothing was there */
 	bool stop_wanted;
 	bool break_wanted;
 	bool stopping;
@@ -68,15 +69,17 @@ struct tc_engine {
 	unsigned ramp_step;
 	struct tc_ip loopback; /* what cfg.localhost stands for; any address: nothing */
 	tc_time stop_by;
-	tc_time quiet_since;
-	tc_time quiet_check;
-	uint64_t quiet_count; /* segments and answers since then, unchanged */
 	struct tc_engine_stats stats;
 };
 
 static tc_time clock_now(const struct tc_engine *e)
 {
 	return e->cfg.clock->now(e->cfg.clock->ctx);
+}
+
+static tc_time core_now(const struct tc_engine *e, tc_time now)
+{
+	return tc_stopwatch_read(&e->core_clock, now);
 }
 
 /* The client's side names the server as destination, the online server itself as source. */
@@ -101,33 +104,76 @@ static void rename_client(const struct tc_engine *e, struct tc_ip *client)
 	}
 }
 
+/* Does a file wait for a channel? */
+static bool is_waiting(const struct tc_engine *e)
+{
+	return tc_stopwatch_stands(&e->core_clock);
+}
+
+static void look_at_channel(struct tc_engine *e, tc_time now)
+{
+	if (e->cfg.offline && !e->channel_up && !e->stopping) {
+		tc_stopwatch_stop(&e->core_clock, now);
+	} else {
+		tc_stopwatch_start(&e->core_clock, now);
+	}
+}
+
+static void hold_file(struct tc_engine *e, bool hold, tc_time at)
+{
+	if (hold == tc_stopwatch_stands(&e->file_clock)) {
+		return;
+	}
+	if (hold) {
+		tc_stopwatch_stop(&e->file_clock, at);
+	} else {
+		tc_stopwatch_start(&e->file_clock, at);
+	}
+	struct tc_event ev = { .kind = TC_EVENT_CAPTURE_HELD, .at = at, .count = hold };
+	tc_core_on_event(e->core, &ev, at);
+}
+
 static bool may_capture(const struct tc_engine *e)
 {
-	return !e->stopping && (e->channel_up || !e->cfg.wait_channel);
+	return !e->stopping && !is_waiting(e) && !tc_stopwatch_stands(&e->file_clock);
+}
+
+/* What the capture has next, at the time of the core. */
+static bool next_packet(struct tc_engine *e, struct tc_packet *pkt, tc_time at)
+{
+	struct tc_capture *c = e->cfg.capture;
+	if (e->cfg.offline && !e->room.hopeless && tc_room_is_full(e->core)) {
+		return false;
+	}
+	if (!c->ops->next(c, tc_stopwatch_read(&e->file_clock, at), pkt)) {
+		return false;
+	}
+	pkt->at = tc_stopwatch_when(&e->file_clock, pkt->at);
+	return true;
 }
 
 /* Return: packets taken. */
-static unsigned drain_capture(struct tc_engine *e, tc_time now)
+static unsigned drain_capture(struct tc_engine *e, tc_time at)
 {
 	struct tc_capture *c = e->cfg.capture;
 	struct tc_packet pkt;
 	unsigned n = 0;
-	while (n < PKTS_MAX && c->ops->next(c, now, &pkt)) {
+	while (n < PKTS_MAX && next_packet(e, &pkt, at)) {
 		n++;
 		if (e->cfg.online && is_from_online(e, &pkt)) {
 			e->stats.online++;
 			rename_client(e, &pkt.dst);
-			tc_core_on_online(e->core, &pkt, now);
+			tc_core_on_online(e->core, &pkt, at);
 		} else {
 			rename_client(e, &pkt.src);
-			tc_core_on_client(e->core, &pkt, now);
+			tc_core_on_client(e->core, &pkt, at);
 		}
 	}
 	struct tc_event ev;
 	unsigned events = 0;
-	while (events < EVENTS_MAX && c->ops->next_event(c, now, &ev)) {
+	while (events < EVENTS_MAX && c->ops->next_event(c, at, &ev)) {
 		events++;
-		tc_core_on_event(e->core, &ev, now);
+		tc_core_on_event(e->core, &ev, at);
 	}
 	if (n == PKTS_MAX || events == EVENTS_MAX) {
 		e->more = true;
@@ -163,12 +209,16 @@ static void look_at_ring(struct tc_engine *e, tc_time now)
 static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
 {
 	bool woken = e->capture.ready;
+	tc_time at = core_now(e, now);
 	e->spurious = false;
 	*ret_busy = false;
+	if (e->cfg.offline && !e->stopping && !is_waiting(e)) {
+		hold_file(e, tc_room_look(&e->room, e->core, at), at);
+	}
 	if (may_capture(e)) {
 		tc_watch_take(&e->capture, now);
-		*ret_busy = drain_capture(e, now) > 0;
-		look_at_ring(e, now);
+		*ret_busy = drain_capture(e, at) > 0;
+		look_at_ring(e, at);
 		e->spurious = woken && !*ret_busy;
 	}
 }
@@ -188,12 +238,13 @@ static void turn_drivers(struct tc_engine *e, tc_time now, bool busy)
 	}
 }
 
-static void on_channel_up(struct tc_engine *e, tc_time now)
+static void on_channel(struct tc_engine *e, bool up, tc_time now)
 {
-	if (!e->channel_up && e->cfg.ramp > 0) {
-		e->ramp_begin = now;
+	e->channel_up = up;
+	look_at_channel(e, now);
+	if (up && e->cfg.ramp > 0 && e->ramp_begin == TC_TIME_NEVER) {
+		e->ramp_begin = core_now(e, now);
 	}
-	e->channel_up = true;
 }
 
 /* Answers and events into the core. Return: how many; a full measure asks for another round. */
@@ -206,19 +257,20 @@ static unsigned feed(struct tc_engine *e, tc_time now)
 	unsigned n = 0;
 	/* a channel's events first: answers belong to the channel that is up now */
 	for (unsigned i = 0; a != NULL && i < EVENTS_MAX && a->ops->next_event(a, &ev); i++, n++) {
-		if (ev.kind == TC_EVENT_CHANNEL_UP) {
-			on_channel_up(e, now);
+		if (ev.kind == TC_EVENT_CHANNEL_UP || ev.kind == TC_EVENT_CHANNEL_DOWN) {
+			on_channel(e, ev.kind == TC_EVENT_CHANNEL_UP, now);
 		}
-		tc_core_on_event(e->core, &ev, now);
+		tc_core_on_event(e->core, &ev, core_now(e, now));
 	}
+	tc_time at = core_now(e, now);
 	for (unsigned i = 0; a != NULL && i < ANSWERS_MAX && a->ops->next(a, &ans); i++, n++) {
-		tc_core_on_answer(e->core, &ans, now);
+		tc_core_on_answer(e->core, &ans, at);
 	}
 	for (unsigned i = 0; i < EVENTS_MAX && d->ops->next_event(d, &ev); i++, n++) {
-		tc_core_on_event(e->core, &ev, now);
+		tc_core_on_event(e->core, &ev, at);
 	}
-	if (tc_core_deadline(e->core) <= now) {
-		tc_core_on_deadline(e->core, now);
+	if (tc_core_deadline(e->core) <= at) {
+		tc_core_on_deadline(e->core, at);
 		n++;
 	}
 	return n;
@@ -280,11 +332,14 @@ static unsigned pull(struct tc_engine *e, tc_time now)
 {
 	struct tc_out out;
 	unsigned n = 0;
+	if (is_waiting(e)) {
+		return 0;
+	}
 	bool open = tc_bucket_is_open(&e->out, now);
 	if (!open && e->out_since != TC_TIME_NEVER) {
 		return 0;
 	}
-	while (open && n < OUTS_MAX && tc_core_next_out(e->core, &out, now)) {
+	while (open && n < OUTS_MAX && tc_core_next_out(e->core, &out, core_now(e, now))) {
 		n++;
 		hand_out(e, &out, now);
 		open = tc_bucket_is_open(&e->out, now);
@@ -332,28 +387,22 @@ static void begin_stop(struct tc_engine *e, tc_time now)
 	}
 	e->stopping = true;
 	e->stop_by = now + e->cfg.stop_limit;
+	look_at_channel(e, now);
 	struct tc_event ev = { .kind = TC_EVENT_STOP, .at = now };
-	tc_core_on_event(e->core, &ev, now);
+	tc_core_on_event(e->core, &ev, core_now(e, now));
 }
 
-/* A file is at its end: once all its bytes are delivered or lost, connections that it leaves open have nothing more to say. */
-static void check_end_of_capture(struct tc_engine *e, tc_time now)
+/* A pass of a file is over when it is at its end and its last session is. */
+static void check_end_of_capture(struct tc_engine *e)
 {
-	if (now < e->quiet_check || !e->cfg.capture->ops->is_done(e->cfg.capture)) {
+	struct tc_capture *c = e->cfg.capture;
+	if (!c->ops->is_done(c) || tc_core_live(e->core) > 0) {
 		return;
 	}
-	e->quiet_check = now + QUIET_CHECK;
-	struct tc_ledger ledger;
-	tc_core_ledger(e->core, &ledger);
-	uint64_t count = ledger.segments + ledger.answers;
-	if (ledger.held > 0 || count != e->quiet_count) {
-		e->quiet_since = now;
-		e->quiet_count = count;
+	if (!c->ops->again(c)) {
+		begin_stop(e, clock_now(e));
 	}
-	if (tc_core_live(e->core) == 0 || now - e->quiet_since >= QUIET) {
-		begin_stop(e, now);
-		e->more = true;
-	}
+	e->more = true;
 }
 
 /* A link may come up with another speed. */
@@ -381,15 +430,15 @@ static tc_time ramp_at(const struct tc_engine *e)
 		       e->ramp_begin + e->cfg.ramp / RAMP_STEPS * e->ramp_step;
 }
 
-static void ramp_up(struct tc_engine *e, tc_time now)
+static void ramp_up(struct tc_engine *e, tc_time at)
 {
 	uint32_t before = e->ramp_step;
-	while (now >= ramp_at(e)) {
+	while (at >= ramp_at(e)) {
 		e->ramp_step++;
 	}
 	if (e->ramp_step != before) {
-		struct tc_event ev = { .kind = TC_EVENT_SAMPLE, .at = now, .count = ramp_share(e) };
-		tc_core_on_event(e->core, &ev, now);
+		struct tc_event ev = { .kind = TC_EVENT_SAMPLE, .at = at, .count = ramp_share(e) };
+		tc_core_on_event(e->core, &ev, at);
 	}
 }
 
@@ -403,21 +452,33 @@ static void turn(struct tc_engine *e)
 		begin_stop(e, now);
 	}
 	ask_speed(e, now);
-	ramp_up(e, now);
+	ramp_up(e, core_now(e, now));
 	turn_capture(e, now, &busy);
 	turn_drivers(e, now, busy);
 	rounds(e, clock_now(e));
 	if (!e->stopping) {
-		check_end_of_capture(e, now);
+		check_end_of_capture(e);
+	}
+	if (tc_stopwatch_stands(&e->file_clock) && !tc_room_is_full(e->core)) {
+		e->more = true; /* the file can go on */
 	}
 	e->stats.full_turns += e->more;
 }
 
+/* What is due at a time of the core's clock */
+static tc_time core_deadline(const struct tc_engine *e)
+{
+	tc_time at = tc_time_min(tc_core_deadline(e->core), ramp_at(e));
+	if (tc_stopwatch_stands(&e->file_clock)) {
+		at = tc_time_min(at, e->room.since + TC_ROOM_PATIENCE);
+	}
+	return is_waiting(e) ? TC_TIME_NEVER : tc_stopwatch_when(&e->core_clock, at);
+}
+
 static tc_time earliest(const struct tc_engine *e)
 {
-	tc_time at = tc_core_deadline(e->core);
+	tc_time at = core_deadline(e);
 	at = tc_time_min(at, e->deliver.deadline);
-	at = tc_time_min(at, ramp_at(e));
 	if (e->out_since != TC_TIME_NEVER) {
 		at = tc_time_min(at, tc_bucket_opens_at(&e->out));
 	}
@@ -426,9 +487,6 @@ static tc_time earliest(const struct tc_engine *e)
 	}
 	if (may_capture(e)) {
 		at = tc_time_min(at, e->capture.deadline);
-		if (e->cfg.capture->ops->is_done(e->cfg.capture)) {
-			at = tc_time_min(at, e->quiet_check);
-		}
 	}
 	return at;
 }
@@ -452,6 +510,8 @@ static void arm(struct tc_engine *e)
 	struct tc_wait wait = { .fd = -1, .deadline = TC_TIME_NEVER };
 	if (may_capture(e)) {
 		e->cfg.capture->ops->wait(e->cfg.capture, &wait);
+		tc_time at = tc_stopwatch_when(&e->file_clock, wait.deadline);
+		wait.deadline = tc_stopwatch_when(&e->core_clock, at);
 		if (e->spurious) {
 			wait.fd = -1;
 			wait.deadline = tc_time_min(wait.deadline, now + POLL);
@@ -558,7 +618,7 @@ static int new_core(struct tc_engine *e)
 static int new_channels(struct tc_engine *e)
 {
 	if (e->cfg.answers == NULL) {
-		on_channel_up(e, clock_now(e));
+		on_channel(e, true, clock_now(e));
 		return 0;
 	}
 	struct tc_answers_stats stats;
@@ -600,7 +660,9 @@ int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_eng
 	e->ramp_begin = TC_TIME_NEVER;
 	e->out_since = TC_TIME_NEVER;
 	begin_limits(e);
-	e->quiet_count = UINT64_MAX; /* no count: the first check begins */
+	tc_stopwatch_init(&e->core_clock);
+	tc_stopwatch_init(&e->file_clock);
+	tc_room_init(&e->room, clock_now(e));
 	tc_watch_init(&e->capture);
 	tc_watch_init(&e->deliver);
 	e->deliver.deadline = 0; /* the first turn looks for routes and neighbours */
@@ -608,6 +670,7 @@ int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_eng
 	if (rc == 0) {
 		rc = new_channels(e);
 	}
+	look_at_channel(e, clock_now(e));
 	if (rc == 0) {
 		e->timer = event_new(cfg->base, -1, 0, on_timer, e);
 		rc = e->timer != NULL ? 0 : -EINVAL;

@@ -11,6 +11,9 @@
  * Production comes first: what may be sent in a second is limited, above it segments wait in the core (engine/bucket.h); and while the
  * capture comes in faster than it is read, whole clients are left out (engine/shed.h).
  *
+ * A file can wait, and what waits has no time: the core's clock stands while no channel is up, that of the file, and of its clients, also
+ * while the core has no room (engine/room.h). In a live run both are the clock that everybody has.
+ *
  * The work of a turn is bounded; when more is left the loop goes on without waiting, so that signals and timers live however busy the
  * capture is. Descriptors wake the loop, packets do not: a turn takes all that is there, and reads the channels along with the
  * capture.
@@ -32,7 +35,7 @@ struct event_base;
  * @max_out:   bits a second that may be sent, with all headers; 0: a fifth of the slowest link's towards a target
  * @ramp:      grow to core.share_permyriad in so long, in steps of a hundredth of it, from the first channel on; 0: begin with it
  * @localhost: taken for the client 127.0.0.1 or, when it is an IPv6 address, ::1; tc_ip_is_any(): nothing is
- * @wait_channel: leave the capture alone until a channel is up: a file loses nothing by waiting
+ * @offline:   the capture is a file, and loses nothing by waiting: it waits for a channel, for room, and between passes for the last session
  * @stop_limit: what a stop may take
  * @on_session: hears of each session that opens or ends, when core.session_events is set; NULL: nobody does. It must not block, and
  *              not call the engine
@@ -48,7 +51,7 @@ struct tc_engine_config {
 	uint64_t max_out;
 	tc_time ramp;
 	struct tc_ip localhost;
-	bool wait_channel;
+	bool offline;
 	tc_time stop_limit;
 	void (*on_session)(void *ctx, const struct tc_out_session *session);
 	void *on_session_ctx;

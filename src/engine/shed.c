@@ -23,7 +23,8 @@ static bool set_share(struct tc_shed *s, uint32_t share)
 static bool on_high(struct tc_shed *s, uint32_t used, tc_time now)
 {
 	bool watched = s->high_since != TC_TIME_NEVER;
-	bool settled = ++s->looks >= TC_SHED_LOOKS || used >= TC_SHED_URGENT_PERMILLE;
+	bool settled = ++s->looks >= TC_SHED_LOOKS || s->share == TC_SHARE_ALL ||
+		       used >= TC_SHED_URGENT_PERMILLE;
 	if (watched && (now - s->high_since < TC_SHED_WATCH || !settled)) {
 		return false;
 	}

@@ -14,7 +14,7 @@
  *
  * Blocks of a ring are retired after a millisecond, however empty they are: after a pause of ours many of them wait that are read in no
  * time. So the first look only begins to watch, and nothing is shed as long as the ring gets emptier. Whoever gets little of a CPU looks
- * seldom: then what was done has time to show, unless the ring is nearly full.
+ * seldom: then what was done has time to show before more is done, unless the ring is nearly full.
  */
 #ifndef TC_ENGINE_SHED_H
 #define TC_ENGINE_SHED_H

@@ -49,10 +49,12 @@ struct tc_capture_ops {
 	 * Return: false when there is none now.
 	 */
 	bool (*next)(struct tc_capture *c, tc_time now, struct tc_packet *ret_pkt);
-	/** next_event() - losses of the capture (TC_EVENT_CAPTURE_LOSS); false when there is none */
+	/** next_event() - losses of the capture (TC_EVENT_CAPTURE_LOSS), the end of a file (_END); false when there is none */
 	bool (*next_event)(struct tc_capture *c, tc_time now, struct tc_event *ret_ev);
 	/** is_done() - a file is at its end; never true for a live capture */
 	bool (*is_done)(const struct tc_capture *c);
+	/** again() - when it is: begin the next pass; false when there is none. NULL where it never is */
+	bool (*again)(struct tc_capture *c);
 	/** used() - permille of its buffer that wait to be read; no system call. NULL: it has none that packets could be lost from */
 	uint32_t (*used)(const struct tc_capture *c);
 	/**

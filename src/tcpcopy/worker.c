@@ -34,7 +34,7 @@ struct tc_worker {
 	const struct tc_drivers *drivers;
 	const struct tc_clock *clock;
 	const char *log_path;
-	struct tc_log log;
+	struct tc_log *log;
 	struct event_base *base;
 	struct tc_engine *engine;
 	struct event *signals[SIGS];
@@ -66,6 +66,17 @@ static void fill_report(struct tc_worker *w, bool final, struct tc_report *ret)
 	ret->loop_turns = loop.turns;
 	ret->loop_full = loop.full_turns;
 	ret->announcements_lost = loop.announce_full;
+	ret->online_pkts = loop.online;
+	ret->limits = (struct tc_report_limits){
+		.out_bits = loop.out_bits,
+		.out_waits = loop.out_waits,
+		.out_waited = loop.out_waited,
+		.out_delayed = loop.out_delayed,
+		.kept = loop.share,
+		.kept_least = loop.share_lowest,
+		.reductions = loop.share_reductions,
+		.not_in_kernel = loop.share_errors,
+	};
 	tc_core_ledger(tc_engine_core(w->engine), &ret->ledger);
 	d->capture->ops->stats(d->capture, &ret->capture);
 	d->deliver->ops->stats(d->deliver, &ret->deliver);
@@ -102,7 +113,7 @@ static void tell_channels(struct tc_worker *w)
 		const char *text = a->ops->text(a, i);
 		if (strcmp(text, w->channels[i].text) != 0) {
 			clear_line(w);
-			tc_log(&w->log, TC_LOG_INFO, "%s", text);
+			tc_log(w->log, TC_LOG_INFO, "%s", text);
 			snprintf(w->channels[i].text, sizeof w->channels[i].text, "%s", text);
 		}
 	}
@@ -113,7 +124,7 @@ static void tell_findings(struct tc_worker *w, const struct tc_report *now)
 	char text[TC_CHECK_TEXT_MAX];
 	while (tc_checks_next(&w->checks, now, text)) {
 		clear_line(w);
-		tc_log(&w->log, TC_LOG_WARNING, "%s", text);
+		tc_log(w->log, TC_LOG_WARNING, "%s", text);
 	}
 }
 
@@ -135,7 +146,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		clear_line(w);
 		put(line, strlen(line));
 	} else {
-		tc_log(&w->log, TC_LOG_INFO, "%s", line);
+		tc_log(w->log, TC_LOG_INFO, "%s", line);
 	}
 	w->last = now;
 }
@@ -151,7 +162,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	}
 	w->stopping = true;
 	clear_line(w);
-	tc_log(&w->log, TC_LOG_INFO, "stopping; a second signal ends at once");
+	tc_log(w->log, TC_LOG_INFO, "stopping; a second signal ends at once");
 	tc_engine_stop(w->engine);
 }
 
@@ -171,7 +182,7 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
 	tc_report_text(&r, to);
 	if (fclose(to) == 0) {
 		clear_line(w);
-		put(text, n);
+		tc_log_text(w->log, text, n);
 	}
 	free(text);
 }
@@ -183,7 +194,7 @@ static void on_reopen(evutil_socket_t fd, short what, void *arg)
 	struct tc_worker *w = arg;
 	char error[TC_DAEMON_ERROR_MAX];
 	if (w->log_path != NULL && tc_log_file_open(w->log_path, error) < 0) {
-		tc_log(&w->log, TC_LOG_ERROR, "%s", error);
+		tc_log(w->log, TC_LOG_ERROR, "%s", error);
 	}
 }
 
@@ -195,7 +206,7 @@ static void on_session(void *ctx, const struct tc_out_session *s)
 	clear_line(w);
 	tc_ip_format(&s->online.client, client, sizeof client);
 	tc_ip_format(&s->target.server, target, sizeof target);
-	tc_log(&w->log, TC_LOG_DEBUG,
+	tc_log(w->log, TC_LOG_DEBUG,
 	       "session client=%s client_port=%u target=%s target_port=%u state=%s turns=%u "
 	       "delivered=%llu lost=%llu",
 	       client, s->online.client_port, target, s->target.server_port, tc_end_name(s->end),
@@ -232,7 +243,10 @@ static int new_engine(struct tc_worker *w)
 		.answers = w->drivers->answers,
 		.clock = w->clock,
 		.online = tc_plan_needs_online(w->plan),
-		.wait_channel = w->plan->offline,
+		.max_out = (uint64_t)w->plan->opt->max_out_bits,
+		.ramp = w->plan->ramp,
+		.localhost = w->plan->localhost,
+		.offline = w->plan->offline,
 		.stop_limit = tc_time_max(w->plan->core.overlap, TC_DRAIN_MAX) + STOP_EXTRA,
 		.on_session = on_session,
 		.on_session_ctx = w,
@@ -273,20 +287,19 @@ static int new_channels(struct tc_worker *w)
 }
 
 int tc_worker_new(const struct tc_plan *plan, const struct tc_drivers *drivers,
-		  const struct tc_clock *clock, const char *log_path, struct tc_worker **ret,
-		  char *ret_error)
+		  const struct tc_clock *clock, struct tc_log *log, const char *log_path,
+		  struct tc_worker **ret, char *ret_error)
 {
 	struct tc_worker *w = calloc(1, sizeof *w);
 	if (w == NULL) {
 		return tc_driver_error(ret_error, -ENOMEM, "cannot start");
 	}
-	enum tc_log_level level = plan->opt->verbose > 0 ? TC_LOG_DEBUG : TC_LOG_INFO;
 	*w = (struct tc_worker){
 		.plan = plan,
 		.drivers = drivers,
 		.clock = clock,
+		.log = log,
 		.log_path = log_path,
-		.log = { .fd = STDERR_FILENO, .level = level, .stamps = log_path != NULL },
 		.checks = { .plan = plan },
 	};
 	int rc = new_channels(w);
@@ -340,14 +353,14 @@ static int final_report(struct tc_worker *w)
 	tc_report_hints(&r, "tcpcopy: ", stderr);
 	const char *damage = w->plan->offline ? tc_capture_file_damage(w->drivers->capture) : NULL;
 	if (damage != NULL) {
-		fprintf(stderr, "tcpcopy: %s\n", damage);
+		tc_log(w->log, TC_LOG_WARNING, "%s", damage);
 	}
 	int status = tc_ledger_balance(&r.ledger) == NULL ? TC_EXIT_DONE : TC_EXIT_FAILED;
 	if (w->plan->opt->json) {
 		int rc = tc_report_json(&r, stdout);
 		if (rc < 0) {
-			fprintf(stderr, "tcpcopy: cannot write the report as JSON: %s\n",
-				strerror(-rc));
+			tc_log(w->log, TC_LOG_ERROR, "cannot write the report as JSON: %s",
+			       strerror(-rc));
 			status = TC_EXIT_FAILED;
 		}
 	}
@@ -362,10 +375,10 @@ int tc_worker_run(struct tc_worker *w)
 	w->progress = w->terminal || w->plan->opt->progress;
 	int rc = tc_engine_run(w->engine);
 	if (rc == -ETIMEDOUT) {
-		tc_log(&w->log, TC_LOG_WARNING, "sessions could not be ended in time live=%u",
+		tc_log(w->log, TC_LOG_WARNING, "sessions could not be ended in time live=%u",
 		       tc_core_live(tc_engine_core(w->engine)));
 	} else if (rc < 0) {
-		tc_log(&w->log, TC_LOG_ERROR, "the event loop failed: %s", strerror(-rc));
+		tc_log(w->log, TC_LOG_ERROR, "the event loop failed: %s", strerror(-rc));
 	}
 	int status = final_report(w);
 	return rc == -EIO ? TC_EXIT_FAILED : status;

@@ -10,6 +10,7 @@
 #ifndef TC_TCPCOPY_WORKER_H
 #define TC_TCPCOPY_WORKER_H
 
+#include "base/log.h"
 #include "tcpcopy/drivers.h"
 #include "tcpcopy/plan.h"
 
@@ -17,14 +18,14 @@ struct tc_worker;
 
 /**
  * tc_worker_new() - everything is ready to run, nothing runs; tells how the channels are
- * @plan, @drivers, @clock: borrowed until tc_worker_free()
+ * @plan, @drivers, @clock, @log: borrowed until tc_worker_free()
  * @log_path:  -l, as it is to be opened again; NULL for none; borrowed likewise
  * @ret_error: TC_DRIVER_ERROR_MAX bytes
  * Return: 0 or -errno.
  */
 int tc_worker_new(const struct tc_plan *plan, const struct tc_drivers *drivers,
-		  const struct tc_clock *clock, const char *log_path, struct tc_worker **ret,
-		  char *ret_error);
+		  const struct tc_clock *clock, struct tc_log *log, const char *log_path,
+		  struct tc_worker **ret, char *ret_error);
 void tc_worker_free(struct tc_worker *w);
 
 /** tc_worker_run() - until the end of the input or a signal, then the final report. Return: the exit status */

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	tc_time now = START;
 	struct tc_packet pkt;
 	bool right = true;
-	while (right && !c->ops->is_done(c)) {
+	while (right && (!c->ops->is_done(c) || c->ops->again(c))) {
 		while (c->ops->next(c, now, &pkt)) {
 			print_packet(&pkt);
 		}

@@ -26,7 +26,12 @@ struct tc_core {
 	uint32_t first_share;
 	struct tc_ip last_client;
 	uint32_t live;
-	uint64_t held;
+	uint32_t full; /* permille */
+	uint32_t full_per_packet;
+	uint64_t delivered;
+	tc_time now; /* of the last verb that has one; it never goes back */
+	tc_time max_step;
+	tc_time last_at; /* of a client's packet */
 	bool live_after_stop;
 	tc_time deadline;
 };
@@ -54,7 +59,11 @@ struct fake {
 	unsigned to_answer;
 	unsigned answer_on_ready; /* answers that each reading of the channel brings */
 	unsigned channel_reads;
-	unsigned channel_up; /* events left to give */
+	unsigned channel_up;   /* events left to give */
+	unsigned channel_down; /* the same, given first */
+	unsigned passes;       /* that follow, of .pass_pkts packets each */
+	unsigned pass_pkts;
+	tc_time file_now; /* of the last next() */
 	unsigned announced;
 	unsigned sent;
 	unsigned unflushed;
@@ -72,9 +81,17 @@ struct fake {
 
 static struct fake *fake; /* drivers and verbs have no room for a context of ours */
 
-static void core_is_touched(void)
+static void time_goes_on(struct tc_core *c, tc_time now)
+{
+	assert_true(now >= c->now);
+	c->max_step = c->now > 0 ? tc_time_max(c->max_step, now - c->now) : 0;
+	c->now = now;
+}
+
+static void core_is_touched(tc_time now)
 {
 	assert_int_equal(fake->unflushed, 0);
+	time_goes_on(&fake->core, now);
 }
 
 size_t tc_core_bytes(const struct tc_core_config *cfg)
@@ -93,9 +110,10 @@ struct tc_core *tc_core_init(void *mem, const struct tc_core_config *cfg, tc_tim
 
 enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now)
 {
-	(void)now;
-	core_is_touched();
+	core_is_touched(now);
 	c->client++;
+	c->full += c->full_per_packet;
+	c->last_at = pkt->at;
 	c->last_client = pkt->src;
 	c->outs += c->outs_per_packet;
 	return TC_DROP_NONE;
@@ -103,8 +121,7 @@ enum tc_drop tc_core_on_client(struct tc_core *c, const struct tc_packet *pkt, t
 
 void tc_core_on_online(struct tc_core *c, const struct tc_packet *pkt, tc_time now)
 {
-	(void)now;
-	core_is_touched();
+	core_is_touched(now);
 	c->online++;
 	c->last_client = pkt->dst;
 }
@@ -112,8 +129,7 @@ void tc_core_on_online(struct tc_core *c, const struct tc_packet *pkt, tc_time n
 enum tc_drop tc_core_on_answer(struct tc_core *c, const struct tc_answer *ans, tc_time now)
 {
 	(void)ans;
-	(void)now;
-	core_is_touched();
+	core_is_touched(now);
 	c->answers++;
 	c->outs++;
 	return TC_DROP_NONE;
@@ -121,8 +137,7 @@ enum tc_drop tc_core_on_answer(struct tc_core *c, const struct tc_answer *ans, t
 
 void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 {
-	(void)now;
-	core_is_touched();
+	core_is_touched(now);
 	c->events[ev->kind]++;
 	c->counts[ev->kind] = ev->count;
 	if (ev->kind == TC_EVENT_STOP && !c->live_after_stop) {
@@ -132,7 +147,7 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 
 void tc_core_on_deadline(struct tc_core *c, tc_time now)
 {
-	core_is_touched();
+	core_is_touched(now);
 	assert_true(now >= c->deadline);
 	c->deadlines++;
 	c->deadline = TC_TIME_NEVER;
@@ -145,7 +160,7 @@ tc_time tc_core_deadline(const struct tc_core *c)
 
 bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
 {
-	(void)now;
+	time_goes_on(c, now);
 	if (c->outs > 0) {
 		c->outs--;
 		*ret_out = (struct tc_out){ .kind = TC_OUT_SEGMENT };
@@ -163,7 +178,7 @@ bool tc_core_next_out(struct tc_core *c, struct tc_out *ret_out, tc_time now)
 
 void tc_core_ledger(const struct tc_core *c, struct tc_ledger *ret_ledger)
 {
-	*ret_ledger = (struct tc_ledger){ .held = c->held };
+	*ret_ledger = (struct tc_ledger){ .delivered = c->delivered };
 }
 
 uint32_t tc_core_live(const struct tc_core *c)
@@ -171,22 +186,22 @@ uint32_t tc_core_live(const struct tc_core *c)
 	return c->live;
 }
 
-static void capture_wait(struct tc_capture *c, struct tc_wait *ret_wait)
+uint32_t tc_core_full_permille(const struct tc_core *c)
 {
-	(void)c;
-	*ret_wait = fake->capture_wait;
+	return c->full;
 }
 
 static bool capture_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_pkt)
 {
 	(void)c;
-	(void)now;
+	fake->file_now = now;
 	if (fake->to_capture == 0 && !fake->endless) {
 		return false;
 	}
 	fake->to_capture -= fake->endless ? 0 : 1;
 	fake->captured++;
 	*ret_pkt = fake->pkt;
+	ret_pkt->at = now;
 	return true;
 }
 
@@ -206,6 +221,25 @@ static bool capture_is_done(const struct tc_capture *c)
 {
 	(void)c;
 	return fake->file_ends && fake->to_capture == 0;
+}
+
+static void capture_wait(struct tc_capture *c, struct tc_wait *ret_wait)
+{
+	*ret_wait = fake->capture_wait;
+	if (capture_is_done(c)) {
+		ret_wait->deadline = TC_TIME_NEVER;
+	}
+}
+
+static bool capture_again(struct tc_capture *c)
+{
+	(void)c;
+	if (fake->passes == 0) {
+		return false;
+	}
+	fake->passes--;
+	fake->to_capture = fake->pass_pkts;
+	return true;
 }
 
 static uint32_t capture_used(const struct tc_capture *c)
@@ -229,6 +263,7 @@ static const struct tc_capture_ops capture_ops = { .wait = capture_wait,
 						   .next = capture_next,
 						   .next_event = capture_next_event,
 						   .is_done = capture_is_done,
+						   .again = capture_again,
 						   .used = capture_used,
 						   .keep_share = capture_keep_share };
 
@@ -317,6 +352,11 @@ static bool channel_next(struct tc_answers *a, struct tc_answer *ret_ans)
 static bool channel_next_event(struct tc_answers *a, struct tc_event *ret_ev)
 {
 	(void)a;
+	if (fake->channel_down > 0) {
+		fake->channel_down--;
+		*ret_ev = (struct tc_event){ .kind = TC_EVENT_CHANNEL_DOWN };
+		return true;
+	}
 	if (fake->channel_up == 0) {
 		return false;
 	}

@@ -26,44 +26,6 @@ static uint64_t turns(const struct fake *f)
 	return stats_of(f).turns;
 }
 
-static void a_file_without_sessions_ends_by_itself(void **state)
-{
-	struct fake *f = *state;
-	f->file_ends = true;
-	f->to_capture = 1000;
-	f->core.outs_per_packet = 2;
-	assert_int_equal(run(f), 0);
-	assert_int_equal(f->core.client, 1000);
-	assert_int_equal(f->sent, 2000);
-	assert_int_equal(f->core.events[TC_EVENT_STOP], 1);
-	assert_true(turns(f) >= 4);
-}
-
-static void connections_that_a_file_leaves_open_are_ended_when_all_is_quiet(void **state)
-{
-	struct fake *f = *state;
-	f->file_ends = true;
-	f->to_capture = 1;
-	f->core.live = 1;
-	f->speed = 20;
-	tc_time begin = now_scaled(NULL);
-	assert_int_equal(run(f), 0);
-	assert_int_equal(f->core.events[TC_EVENT_STOP], 1);
-	assert_true(now_scaled(NULL) - begin >= 3 * TC_SEC);
-}
-
-static void bytes_that_are_held_keep_a_file_from_ending(void **state)
-{
-	struct fake *f = *state;
-	f->file_ends = true;
-	f->core.live = 1;
-	f->core.held = 5;
-	f->speed = 20;
-	after(f, 300, break_off); /* 6 s of the fake clock */
-	assert_int_equal(run(f), 0);
-	assert_int_equal(f->core.events[TC_EVENT_STOP], 0);
-}
-
 static void segments_are_flushed_before_the_core_is_touched_again(void **state)
 {
 	struct fake *f = *state;
@@ -137,22 +99,6 @@ static void a_packet_between_two_such_ports_is_a_clients(void **state)
 	f->pkt.tcp.src_port = 80;
 	assert_int_equal(run(f), 0);
 	assert_int_equal(f->core.client, 1);
-}
-
-static void a_file_waits_for_a_channel(void **state)
-{
-	struct fake *f = *state;
-	f->cfg.wait_channel = true;
-	f->file_ends = true;
-	f->to_capture = 1;
-	after(f, 20, break_off);
-	assert_int_equal(run(f), 0);
-	assert_int_equal(f->captured, 0);
-	tc_engine_free(f->engine);
-	f->channel_up = 1;
-	assert_int_equal(run(f), 0);
-	assert_int_equal(f->captured, 1);
-	assert_int_equal(f->core.events[TC_EVENT_CHANNEL_UP], 1);
 }
 
 static void a_busy_capture_reads_the_channel_along(void **state)
@@ -258,16 +204,12 @@ static void an_idle_worker_hardly_wakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_file_without_sessions_ends_by_itself),
-		TEST(connections_that_a_file_leaves_open_are_ended_when_all_is_quiet),
-		TEST(bytes_that_are_held_keep_a_file_from_ending),
 		TEST(segments_are_flushed_before_the_core_is_touched_again),
 		TEST(a_capture_that_never_ends_leaves_timers_their_turn),
 		TEST(after_a_stop_the_capture_is_left_alone),
 		TEST(a_break_ends_at_once_whatever_lives),
 		TEST(packets_of_the_online_server_are_told_apart_by_the_maps),
 		TEST(a_packet_between_two_such_ports_is_a_clients),
-		TEST(a_file_waits_for_a_channel),
 		TEST(a_busy_capture_reads_the_channel_along),
 		TEST(what_is_announced_is_written_at_once),
 		TEST(the_cores_deadline_is_kept),

@@ -246,7 +246,7 @@ static void a_gap_is_cut_to_its_limit(void **state)
 	close_file(&t);
 }
 
-static void a_further_pass_begins_where_the_last_one_ended(void **state)
+static void a_further_pass_begins_when_it_is_asked_for(void **state)
 {
 	(void)state;
 	struct file t = four_packets();
@@ -257,21 +257,28 @@ static void a_further_pass_begins_where_the_last_one_ended(void **state)
 	unlink(t.path); /* it is open: its name is not needed any more */
 	uint32_t base[3];
 	for (tc_time pass = 0; pass < 3; pass++) {
-		tc_time begin = pass * 5020 * TC_MS;
+		tc_time begin = pass * 60 * TC_SEC;
 		struct tc_packet pkt;
+		struct tc_event ev;
 		assert_true(next_at(c, START + begin, &pkt));
 		base[pass] = pkt.tcp.seq.v - 1;
 		assert_int_equal(pkt.tcp.ack.v, base[pass]);
 		expect(c, base[pass] + 2, begin + 10 * TC_MS);
 		expect(c, base[pass] + 3, begin + 5010 * TC_MS);
 		expect(c, base[pass] + 4, begin + 5020 * TC_MS);
+		assert_false(c->ops->again(c)); /* it is not known to be the last one */
+		expect_end(c);
+		assert_true(c->ops->next_event(c, START + begin, &ev));
+		assert_int_equal(ev.kind, TC_EVENT_CAPTURE_END);
+		assert_false(c->ops->next_event(c, START + begin, &ev));
+		expect_end(c);
+		assert_int_equal(c->ops->again(c), pass < 2);
 	}
 	/* other connections, and not the same packets again */
 	assert_int_equal(base[0], 0);
 	assert_int_not_equal(base[1], base[0]);
 	assert_int_not_equal(base[2], base[0]);
 	assert_int_not_equal(base[2], base[1]);
-	expect_end(c);
 	struct tc_capture_stats s;
 	c->ops->stats(c, &s);
 	assert_int_equal(s.time_steps, 0);
@@ -391,8 +398,7 @@ static void a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so(void **
 	}
 	expect_end(c);
 	assert_true(c->ops->next_event(c, START + 1, &ev));
-	assert_int_equal(ev.kind, TC_EVENT_CAPTURE_LOSS);
-	assert_int_equal(ev.count, 1);
+	assert_int_equal(ev.kind, TC_EVENT_CAPTURE_END);
 	assert_false(c->ops->next_event(c, START + 1, &ev));
 	assert_non_null(strstr(tc_capture_file_damage(c), t.path));
 	assert_non_null(strstr(tc_capture_file_damage(c), "truncated"));
@@ -404,7 +410,7 @@ static void a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so(void **
 	close_file(&t);
 }
 
-static void at_the_end_what_is_missing_is_lost(void **state)
+static void the_end_is_told_once(void **state)
 {
 	(void)state;
 	struct file t = four_packets();
@@ -420,8 +426,7 @@ static void at_the_end_what_is_missing_is_lost(void **state)
 	}
 	expect_end(c);
 	assert_true(c->ops->next_event(c, START + 10 * TC_SEC, &ev));
-	assert_int_equal(ev.kind, TC_EVENT_CAPTURE_LOSS);
-	assert_int_equal(ev.count, 0);
+	assert_int_equal(ev.kind, TC_EVENT_CAPTURE_END);
 	assert_int_equal(ev.at, START + 10 * TC_SEC);
 	assert_false(c->ops->next_event(c, START + 10 * TC_SEC, &ev));
 	assert_null(tc_capture_file_damage(c));
@@ -802,13 +807,13 @@ int main(void)
 		cmocka_unit_test(packets_come_as_far_apart_as_they_were_recorded),
 		cmocka_unit_test(a_speed_shrinks_or_stretches_all_of_it),
 		cmocka_unit_test(a_gap_is_cut_to_its_limit),
-		cmocka_unit_test(a_further_pass_begins_where_the_last_one_ended),
+		cmocka_unit_test(a_further_pass_begins_when_it_is_asked_for),
 		cmocka_unit_test(several_files_are_one_recording),
 		cmocka_unit_test(a_further_file_that_begins_earlier_keeps_its_own_times),
 		cmocka_unit_test(times_that_go_back_stand_still),
 		cmocka_unit_test(a_clock_that_was_set_back_is_followed),
 		cmocka_unit_test(a_file_that_ends_in_a_record_is_read_up_to_there_and_says_so),
-		cmocka_unit_test(at_the_end_what_is_missing_is_lost),
+		cmocka_unit_test(the_end_is_told_once),
 		cmocka_unit_test(what_is_no_tcp_is_counted_and_passed_over),
 		cmocka_unit_test(a_file_of_other_things_does_not_hold_the_loop),
 		cmocka_unit_test(a_filter_chooses_packets),
