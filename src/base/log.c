@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,13 +69,13 @@ static void clean(struct line *l)
 }
 
 /* A pipe that is ready takes PIPE_BUF bytes without blocking, which is more than a line (POSIX; 4096 on Linux). */
-static bool put(const struct tc_log *log, const struct line *l)
+static bool put(const struct tc_log *log, const char *text, size_t n)
 {
 	struct pollfd p = { .fd = log->fd, .events = POLLOUT };
 	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0) {
 		return false;
 	}
-	return write(log->fd, l->text, l->n) == (ssize_t)l->n;
+	return write(log->fd, text, n) == (ssize_t)n;
 }
 
 static void __attribute__((format(printf, 4, 0)))
@@ -94,10 +95,25 @@ say(struct tc_log *log, enum tc_log_level level, uint64_t suppressed, const char
 	}
 	clean(&l);
 	l.text[l.n++] = '\n'; /* append() has left the place of the final 0 */
-	if (put(log, &l)) {
+	if (put(log, l.text, l.n)) {
 		log->lost = 0;
 	} else {
 		log->lost++;
+	}
+}
+
+void tc_log_text(struct tc_log *log, const char *text, size_t n)
+{
+	bool taken = true;
+	while (n > 0) {
+		const char *eol = memchr(text, '\n', n);
+		size_t line = eol != NULL ? (size_t)(eol - text) + 1 : n;
+		size_t part = line < TC_LOG_LINE_MAX ? line : TC_LOG_LINE_MAX;
+		/* once one is lost the rest is, too: a report with a hole would say something else */
+		taken = taken && put(log, text, part);
+		log->lost += !taken;
+		text += part;
+		n -= part;
 	}
 }
 

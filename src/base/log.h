@@ -53,6 +53,9 @@ void __attribute__((format(printf, 5, 6)))
 tc_log_limited(struct tc_log *log, struct tc_log_site *site, tc_time now, enum tc_log_level level,
 	       const char *fmt, ...);
 
+/** tc_log_text() - lines as they are, such as a report; from the first on that is not taken at once they are lost, and counted */
+void tc_log_text(struct tc_log *log, const char *text, size_t n);
+
 /** TC_LOG_LIMITED() - the place is where this stands */
 #define TC_LOG_LIMITED(log, now, level, ...)                                                       \
 	do {                                                                                       \

@@ -26,6 +26,13 @@ static const struct unit sizes[] = {
 	{ "t", INT64_C(1) << 40 }, { "g", 1 << 30 }, { "m", 1 << 20 }, { "k", 1 << 10 }, { "", 1 },
 };
 
+/* each followed by the same without "bit", which only the parser takes */
+static const struct unit rates[] = {
+	{ "tbit", 1000000000000 }, { "t", 1000000000000 }, { "gbit", 1000000000 },
+	{ "g", 1000000000 },	   { "mbit", 1000000 },	   { "m", 1000000 },
+	{ "kbit", 1000 },	   { "k", 1000 },	   { "bit", 1 },
+};
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -135,6 +142,11 @@ int tc_size_parse(const char *text, int64_t bare_bytes, int64_t min, int64_t max
 	return with_unit(text, sizes, sizeof sizes / sizeof sizes[0], bare_bytes, min, max, ret);
 }
 
+int tc_rate_parse(const char *text, int64_t bare_bits, int64_t min, int64_t max, int64_t *ret)
+{
+	return with_unit(text, rates, sizeof rates / sizeof rates[0], bare_bits, min, max, ret);
+}
+
 const char *tc_decimal_format(int64_t v, int64_t scale, char buf[TC_NUMBER_TEXT_MAX])
 {
 	int n = snprintf(buf, TC_NUMBER_TEXT_MAX, "%" PRId64, v / scale);
@@ -167,4 +179,9 @@ const char *tc_duration_format(int64_t ns, char buf[TC_NUMBER_TEXT_MAX])
 const char *tc_size_format(int64_t bytes, char buf[TC_NUMBER_TEXT_MAX])
 {
 	return format(bytes, sizes, buf);
+}
+
+const char *tc_rate_format(int64_t bits, char buf[TC_NUMBER_TEXT_MAX])
+{
+	return format(bits, rates, buf);
 }

@@ -20,9 +20,13 @@ int tc_duration_parse(const char *text, int64_t bare_ns, int64_t min, int64_t ma
 /** tc_size_parse() - "64k", "1.5G" in bytes; units k, m, g, t of 1024, either case; a bare number counts @bare_bytes */
 int tc_size_parse(const char *text, int64_t bare_bytes, int64_t min, int64_t max, int64_t *ret);
 
-/** tc_decimal_format(), tc_duration_format(), tc_size_format() - the shortest text that reads back as @v >= 0; return @buf */
+/** tc_rate_parse() - "200M", "2.5gbit" in bits a second; units k, m, g, t of 1000, either case, and "bit"; a bare number counts @bare_bits */
+int tc_rate_parse(const char *text, int64_t bare_bits, int64_t min, int64_t max, int64_t *ret);
+
+/** tc_decimal_format(), tc_duration_format(), tc_size_format(), tc_rate_format() - the shortest text that reads back as @v >= 0; return @buf */
 const char *tc_decimal_format(int64_t v, int64_t scale, char buf[TC_NUMBER_TEXT_MAX]);
 const char *tc_duration_format(int64_t ns, char buf[TC_NUMBER_TEXT_MAX]);
 const char *tc_size_format(int64_t bytes, char buf[TC_NUMBER_TEXT_MAX]);
+const char *tc_rate_format(int64_t bits, char buf[TC_NUMBER_TEXT_MAX]);
 
 #endif

@@ -220,6 +220,8 @@ static const char *number_text(const struct tc_option *row, int64_t v, char *buf
 		return tc_duration_format(v, buf);
 	case TC_OPTION_SIZE:
 		return tc_size_format(v, buf);
+	case TC_OPTION_RATE:
+		return tc_rate_format(v, buf);
 	default:
 		snprintf(buf, TC_NUMBER_TEXT_MAX, "%" PRId64, v);
 		return buf;
@@ -234,6 +236,7 @@ static int bad_number(const struct given *g, int rc, char *ret_error)
 		[TC_OPTION_DECIMAL] = "a number",
 		[TC_OPTION_DURATION] = "a duration, as in 20ms,",
 		[TC_OPTION_SIZE] = "a size, as in 64m,",
+		[TC_OPTION_RATE] = "bits a second, as in 200M,",
 	};
 	const struct tc_option *row = g->row;
 	char min[TC_NUMBER_TEXT_MAX];
@@ -262,6 +265,9 @@ static int set_number(const struct given *g, int64_t *ret, char *ret_error)
 		break;
 	case TC_OPTION_SIZE:
 		rc = tc_size_parse(g->value, row->scale, row->min, row->max, ret);
+		break;
+	case TC_OPTION_RATE:
+		rc = tc_rate_parse(g->value, row->scale, row->min, row->max, ret);
 		break;
 	default:
 		rc = tc_number_parse(g->value, row->min, row->max, ret);

@@ -20,6 +20,7 @@ enum tc_option_kind {
 	TC_OPTION_DECIMAL, /* int64_t: a decimal number times .scale, in [min, max] after scaling ("0.5" x 1000 = 500) */
 	TC_OPTION_DURATION, /* int64_t ns: "250us", "20ms", "1.5s", "2m"; a bare number counts .scale ns */
 	TC_OPTION_SIZE, /* int64_t bytes: "64k", "512m", "2g" (1024-based); a bare number counts .scale bytes */
+	TC_OPTION_RATE, /* int64_t bits a second: "200M", "2.5gbit" (1000-based); a bare number counts .scale of them */
 	TC_OPTION_WORD,	  /* int: index into .words, NULL-terminated */
 	TC_OPTION_STRING, /* const char *: borrowed from argv */
 	TC_OPTION_LIST, /* char *: owned by the caller's struct; joined with ',' when repeated; freed by tc_option_fini() */

@@ -78,9 +78,27 @@ static bool memory(const struct tc_report *r)
 	return r->ledger.drops[TC_DROP_MEMORY] + r->ledger.drops[TC_DROP_FLOWS_FULL] > 0;
 }
 
+static bool lost_with_channel(const struct tc_report *r)
+{
+	return r->answers.disconnects > 0 &&
+	       (is_common(r, TC_END_NO_ANSWERS) || is_common(r, TC_END_NO_ACK) ||
+		is_common(r, TC_END_LAG));
+}
+
 static bool lag(const struct tc_report *r)
 {
-	return is_common(r, TC_END_LAG);
+	return is_common(r, TC_END_LAG) && !lost_with_channel(r);
+}
+
+static bool shed(const struct tc_report *r)
+{
+	return r->limits.reductions > 0;
+}
+
+/* a tenth of the time, and sessions were late for it */
+static bool max_out(const struct tc_report *r)
+{
+	return r->limits.out_waited > r->elapsed / 10 && is_common(r, TC_END_LAG);
 }
 
 static const struct hint hints[] = {
@@ -102,6 +120,13 @@ static const struct hint hints[] = {
 			"for a part of the sessions" },
 	{ peer_drops, "the kernel of intercept's host dropped answers" },
 	{ memory, "the memory budget was used up: a larger -m, or -r for a part of the sessions" },
+	{ lost_with_channel,
+	  "an intercept was lost, and connections that were open then ended for it: with --key at "
+	  "both ends they are told to an intercept that is there again, and go on" },
+	{ shed, "sessions were shed because captured packets came faster than they were read: more "
+		"of a CPU for tcpcopy, or -r for a part of the sessions" },
+	{ max_out, "sessions fell behind because more was to be sent than --max-out allows: a "
+		   "larger one, or -r for a part of the sessions" },
 	{ lag, "sessions fell too far behind: the target is slower than the online server; see "
 	       "--max-lag, --pace and -r" },
 };

@@ -151,6 +151,18 @@ static json_t *loop(const struct tc_report *r)
 			      { "announcements_lost", r->announcements_lost }));
 }
 
+static json_t *limits(const struct tc_report *r)
+{
+	const struct tc_report_limits *l = &r->limits;
+	json_t *o =
+		numbers(FIELDS({ "out_bits", l->out_bits }, { "out_waits", l->out_waits },
+			       { "out_waited_us", (uint64_t)(l->out_waited / TC_US) },
+			       { "out_delayed", l->out_delayed }, { "reductions", l->reductions },
+			       { "not_in_kernel", l->not_in_kernel }));
+	o = with(o, "kept_percent", json_real(tc_figure_kept(l->kept)));
+	return with(o, "kept_percent_least", json_real(tc_figure_kept(l->kept_least)));
+}
+
 static json_t *balance(const struct tc_ledger *l)
 {
 	const char *wrong = tc_ledger_balance(l);
@@ -171,6 +183,7 @@ int tc_report_json(const struct tc_report *r, FILE *to)
 	o = with(o, "capture", capture(&r->capture));
 	o = with(o, "deliver", deliver(r));
 	o = with(o, "answers", answers(r));
+	o = with(o, "limits", limits(r));
 	o = with(o, "loop", loop(r));
 	o = with(o, "bugs", number(l->bugs));
 	o = with(o, "balance", balance(l));

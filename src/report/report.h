@@ -15,12 +15,33 @@
 #include <stdio.h>
 
 /**
+ * struct tc_report_limits - how production was protected
+ * @out_bits:    that may be sent in a second now
+ * @out_waits, @out_waited, @out_delayed: times that segments had to wait for it, all together, and segments that left after a wait
+ * @kept, @kept_least: share of the clients that is copied now, and the least that ever was, of TC_SHARE_ALL
+ * @reductions:  times that it was halved
+ * @not_in_kernel: times that the kernel could not leave the others out
+ */
+struct tc_report_limits {
+	uint64_t out_bits;
+	uint64_t out_waits;
+	tc_time out_waited;
+	uint64_t out_delayed;
+	uint32_t kept;
+	uint32_t kept_least;
+	uint64_t reductions;
+	uint64_t not_in_kernel;
+};
+
+/**
  * struct tc_report - a worker's state at one moment; all borrowed for the call
  * @version:    of the program
  * @elapsed:    since the start
  * @final:      the end: what is still held counts as not delivered. Otherwise it may yet be, and is left out of the fidelity
  * @loop_turns, @loop_full, @announcements_lost: of the engine: turns of its loop, those that left work for the next one, and
  *              announcements that no channel had room for
+ * @online_pkts: captured packets of the online server itself
+ * @limits:     what was kept within --max-out, and the share of the clients that was copied
  * @channels:   one line for each channel ("10.0.0.4:36524: connected"); NULL when there are none
  */
 struct tc_report {
@@ -34,6 +55,8 @@ struct tc_report {
 	uint64_t loop_turns;
 	uint64_t loop_full;
 	uint64_t announcements_lost;
+	uint64_t online_pkts;
+	struct tc_report_limits limits;
 	const char *const *channels;
 	unsigned n_channels;
 };

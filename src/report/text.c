@@ -151,6 +151,27 @@ static void sent(const struct tc_report *r, FILE *to)
 	drops(l->answer_drops, to);
 }
 
+static void limits(const struct tc_report *r, FILE *to)
+{
+	const struct tc_report_limits *l = &r->limits;
+	char waited[TC_FIGURE_MAX];
+	if (l->out_waits > 0) {
+		fprintf(to,
+			HEAD "%" PRIu64 " segment%s waited %s in all for --max-out (%" PRIu64
+			     ".%" PRIu64 " Mbit/s)\n",
+			"limits", l->out_delayed, plural(l->out_delayed),
+			tc_figure_ms((uint64_t)(l->out_waited / TC_US), waited),
+			l->out_bits / 1000000, l->out_bits % 1000000 / 100000);
+	}
+	if (l->reductions > 0) {
+		fprintf(to,
+			HEAD "%.1f %% of the clients are copied now, %.1f %% at the least: the "
+			     "capture was too far behind %" PRIu64 " time%s\n",
+			"shed", tc_figure_kept(l->kept), tc_figure_kept(l->kept_least),
+			l->reductions, plural(l->reductions));
+	}
+}
+
 static void channels(const struct tc_report *r, FILE *to)
 {
 	const struct tc_answers_stats *a = &r->answers;
@@ -190,6 +211,7 @@ void tc_report_text(const struct tc_report *r, FILE *to)
 	turns(&r->ledger, to);
 	packets(r, to);
 	sent(r, to);
+	limits(r, to);
 	channels(r, to);
 	books(&r->ledger, to);
 }

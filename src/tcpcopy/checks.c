@@ -56,6 +56,13 @@ static bool no_copy(const struct tc_checks *c, const struct tc_report *r)
 	return is_unanswered(c, r) && r->answers.peer_pkts > 0;
 }
 
+/* Its ACKs alone are as many as half of the clients' packets */
+static bool no_online(const struct tc_checks *c, const struct tc_report *r)
+{
+	return tc_plan_needs_online(c->plan) && r->elapsed >= QUIET && r->ledger.used >= 10 &&
+	       r->online_pkts == 0;
+}
+
 static bool from_copy(const struct tc_checks *c, const struct tc_report *r)
 {
 	(void)c;
@@ -154,6 +161,18 @@ static void say_no_copy(const struct tc_checks *c, const struct tc_report *r, ch
 	    r->answers.peer_pkts, target, c->plan->targets[0].port);
 }
 
+static void say_no_online(const struct tc_checks *c, const struct tc_report *r, char *text)
+{
+	(void)r;
+	const char *why = c->plan->offline    ? "the files must hold both directions" :
+			  c->plan->own_filter ? "-F must let both directions through" :
+						"a mirror port must mirror both directions";
+	say(text,
+	    "--pace think knows no think time: not one packet of the online server has been "
+	    "captured; %s; until then turns are spoken after the target's answer at once",
+	    why);
+}
+
 static void say_from_copy(const struct tc_checks *c, const struct tc_report *r, char *text)
 {
 	(void)c;
@@ -174,6 +193,7 @@ static const struct {
 	[TC_CHECK_NO_NEIGHBOR] = { no_neighbor, say_no_neighbor },
 	[TC_CHECK_NO_ANSWER] = { no_answer, say_no_answer },
 	[TC_CHECK_NO_COPY] = { no_copy, say_no_copy },
+	[TC_CHECK_NO_ONLINE] = { no_online, say_no_online },
 	[TC_CHECK_FROM_COPY] = { from_copy, say_from_copy },
 };
 

@@ -12,6 +12,7 @@
  *     no neighbour segments wait for the MAC address of the next hop
  *     no answer    SYNs are on the wire for 3 s, a channel is up, and nothing has reached intercept: route, rp_filter, firewall
  *     no copy      something has reached intercept, but nothing that belongs to a copy
+ *     no online    --pace think, and the online server is not heard
  *     from copy    what arrives here was said by another tcpcopy: the two may copy to each other
  */
 #ifndef TC_TCPCOPY_CHECKS_H
@@ -27,6 +28,7 @@ enum tc_check {
 	TC_CHECK_NO_NEIGHBOR,
 	TC_CHECK_NO_ANSWER,
 	TC_CHECK_NO_COPY,
+	TC_CHECK_NO_ONLINE,
 	TC_CHECK_FROM_COPY,
 	TC_CHECK__N
 };

@@ -14,11 +14,11 @@ static const char *const captures[] = {
 static const char *const delivers[] = {
 	[TC_DELIVER_PACKET] = "packet", [TC_DELIVER_RAW] = "raw", NULL
 };
-static const char *const paces[] = { [TC_PACE_WORD_RESPONSE] = "response",
-				     [TC_PACE_WORD_THINK] = "think",
-				     [TC_PACE_WORD_TIMED] = "timed",
-				     [TC_PACE_WORD_ASAP] = "asap",
-				     NULL };
+static const char *const paces[] = {
+	[TC_PACE_WORD_RESPONSE] = "response", [TC_PACE_WORD_THINK] = "think",
+	[TC_PACE_WORD_TIMED] = "timed",	      [TC_PACE_WORD_RATE] = "rate",
+	[TC_PACE_WORD_ASAP] = "asap",	      NULL
+};
 static const char *const holes[] = { [TC_HOLE_END] = "end", [TC_HOLE_RESUME] = "resume", NULL };
 
 const struct tc_option tc_run_options[] = {
@@ -36,14 +36,19 @@ const struct tc_option tc_run_options[] = {
 	  .help = "speak from these addresses instead of the clients': a.b.c.d, a.b.c.x, "
 		  "networks" },
 	{ "localhost", 'H', TC_OPTION_STRING, AT(localhost), .arg = "IP",
-	  .help = "replace the client address 127.0.0.1 by this one (not built yet)" },
+	  .help = "speak for the client 127.0.0.1 (::1, if IPv6) from this address" },
 	{ "copies", 'n', TC_OPTION_NUMBER, AT(copies), .arg = "N", .min = 1, .max = 65535,
 	  .initial = 1,
 	  .help = "copies of each session, each with an address and port of its own; default 1" },
-	{ "port-shift", 'f', TC_OPTION_NUMBER, AT(port_shift), .arg = "N", .min = 0, .max = 65535,
-	  .help = "shift clients' ports, for several tcpcopy hosts (not built yet)" },
-	{ "ramp", 'g', TC_OPTION_FLAG, AT(ramp),
-	  .help = "copy 1 % more of the sessions each second (not built yet)" },
+	{ "port-slice", 'f', TC_OPTION_NUMBER, AT(port_slice), .arg = "N", .min = 0,
+	  .max = TC_PORT_SLICES,
+	  .help = "speak from ports of a slice of their own, 1 to 32: another one for each of "
+		  "several tcpcopy hosts with one target" },
+	{ "ramp-up", 'g', TC_OPTION_FLAG, AT(ramp_up), .help = "the same as --ramp 100" },
+	{ "ramp", 0, TC_OPTION_DURATION, AT(ramp_ns), .arg = "SEC", .min = 0, .max = 86400 * TC_SEC,
+	  .scale = TC_SEC,
+	  .help = "copy few sessions at first, and a hundredth more of them in each hundredth of "
+		  "this time; whole sessions only; default 0: all at once" },
 
 	{ "input", 'i', TC_OPTION_LIST, AT(input), .arg = "DEV|FILE,...",
 	  .group = "Where it comes from",
@@ -56,7 +61,8 @@ const struct tc_option tc_run_options[] = {
 	{ "capture", 0, TC_OPTION_WORD, AT(capture), .words = captures, .initial = TC_CAPTURE_RING,
 	  .help = "ring: packet ring (default); raw: raw IP sockets" },
 	{ "buffer", 'B', TC_OPTION_SIZE, AT(buffer_bytes), .arg = "MB", .min = 0, .max = MB * MB,
-	  .scale = MB, .help = "buffer of the capture, at most half of -m; default 128" },
+	  .scale = MB,
+	  .help = "buffer of the capture, at most half of -m; default 128, or a quarter of -m" },
 	{ "snaplen", 'S', TC_OPTION_NUMBER, AT(snaplen), .arg = "BYTES", .min = 0, .max = 262144,
 	  .help = "bytes kept of a packet; default 0: all" },
 	{ "latency", 0, TC_OPTION_DURATION, AT(latency_ns), .arg = "MS", .min = TC_MS,
@@ -97,14 +103,16 @@ const struct tc_option tc_run_options[] = {
 	{ "pace", 0, TC_OPTION_WORD, AT(pace), .words = paces, .initial = TC_PACE_WORD_RESPONSE,
 	  .group = "When it is spoken",
 	  .help = "response: as recorded, but not before the target has answered (default); think: "
-		  "the client's think time after the target's answer; timed: as recorded; asap: at "
-		  "once" },
+		  "the client's think time after the target's answer; timed: as recorded; rate: so "
+		  "many a second; asap: at once" },
+	{ "rate", 0, TC_OPTION_NUMBER, AT(rate), .arg = "N", .min = 1, .max = 1000000,
+	  .help = "turns a second of each session, for --pace rate" },
 	{ "no-wait", 'W', TC_OPTION_FLAG, AT(no_wait), .help = "the same as --pace timed" },
 	{ "rtt", 'R', TC_OPTION_DURATION, AT(rtt_ns), .arg = "MS", .min = 0, .max = 10 * TC_SEC,
 	  .scale = TC_MS, .help = "round-trip time of the clients to imitate; default 0: none" },
 	{ "max-lag", 0, TC_OPTION_DURATION, AT(max_lag_ns), .arg = "SEC", .min = TC_MS,
-	  .max = 86400 * TC_SEC, .scale = TC_SEC, .initial = 10 * TC_SEC,
-	  .help = "end sessions that are so far behind; default 10" },
+	  .max = 86400 * TC_SEC, .scale = TC_SEC,
+	  .help = "end sessions that are so far behind; default 10, offline: never" },
 	{ "overlap", 0, TC_OPTION_DURATION, AT(overlap_ns), .arg = "MS", .min = 0,
 	  .max = 10 * TC_SEC, .scale = TC_MS, .initial = TC_SEC,
 	  .help = "what an old connection gets to finish when its port is used again; default "
@@ -120,10 +128,18 @@ const struct tc_option tc_run_options[] = {
 	  .help = "how long the target may owe an acknowledgement; default 10" },
 
 	{ "memory", 'm', TC_OPTION_SIZE, AT(memory_bytes), .arg = "MB", .group = "The process",
-	  .min = 32 * MB, .max = MB * MB, .scale = MB, .initial = 512 * MB,
+	  .min = 16 * MB, .max = MB * MB, .scale = MB, .initial = 512 * MB,
 	  .help = "budget of the whole process; default 512" },
 	{ "sessions", 0, TC_OPTION_NUMBER, AT(sessions), .arg = "N", .min = 0, .max = 50000000,
 	  .help = "room for so many sessions at a time; default 0: as -m allows" },
+	{ "limit-sessions", 0, TC_OPTION_NUMBER, AT(limit_sessions), .arg = "N", .min = 0,
+	  .max = 1000000,
+	  .help = "begin at most so many sessions a second, and leave out whole ones above it; "
+		  "default 0: no limit" },
+	{ "max-out", 0, TC_OPTION_RATE, AT(max_out_bits), .arg = "MBIT", .min = 8000,
+	  .max = INT64_C(1000000000000), .scale = 1000000,
+	  .help = "send at most so many Mbit/s, or as in 500k, 2G; default: a fifth of the "
+		  "link's, 200 where it tells none" },
 	{ "pool", 'U', TC_OPTION_NUMBER, AT(pool), .arg = "KB", .min = 0, .max = INT64_MAX,
 	  .help = "accepted without a meaning",
 	  .note = "-U has no effect: sessions have no pools of their own" },

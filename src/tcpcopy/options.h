@@ -16,8 +16,11 @@ enum tc_pace_word {
 	TC_PACE_WORD_RESPONSE,
 	TC_PACE_WORD_THINK,
 	TC_PACE_WORD_TIMED,
+	TC_PACE_WORD_RATE,
 	TC_PACE_WORD_ASAP
 };
+/* -f */
+#define TC_PORT_SLICES 32
 enum tc_hole_word { TC_HOLE_END, TC_HOLE_RESUME };
 
 /** struct tc_run_options - strings are borrowed from argv, lists are owned: tc_option_fini(tc_run_options, ...) */
@@ -30,8 +33,9 @@ struct tc_run_options {
 	char *clients;
 	const char *localhost;
 	int64_t copies;
-	int64_t port_shift;
-	bool ramp;
+	int64_t port_slice;
+	bool ramp_up;
+	int64_t ramp_ns;
 
 	/* where it comes from */
 	char *input;
@@ -59,6 +63,7 @@ struct tc_run_options {
 
 	/* when it is spoken */
 	int pace;
+	int64_t rate;
 	bool no_wait;
 	int64_t rtt_ns;
 	int64_t max_lag_ns;
@@ -70,6 +75,8 @@ struct tc_run_options {
 	/* the process */
 	int64_t memory_bytes;
 	int64_t sessions;
+	int64_t limit_sessions;
+	int64_t max_out_bits;
 	int64_t pool;
 	bool go_on;
 	bool daemon;

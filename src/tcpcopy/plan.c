@@ -11,17 +11,21 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MB ((size_t)1 << 20)
 /* One second of blocks: a busy host does not run a nice process for as long as that, now and then */
 #define RING_BYTES (128 * MB)
-/* What the process needs beside the ring and the core: code, libraries, the channels' buffers, the batch of the sender. */
-#define PROCESS_BYTES (12 * MB)
+/* What the process has of its own beside the ring and the core: data of libraries, the channels' buffers, the batch of the sender; seen: 3 MB */
+#define PROCESS_BYTES (4 * MB)
+/* -g: a hundredth more each second */
+#define RAMP_UP (100 * TC_SEC)
 /* Budget of the core for each session that it has room for: tables and a share of the chunks. */
 #define SESSION_BYTES 4096
 /* ... and for each further copy of it: tables alone, the bytes are shared. */
@@ -34,21 +38,6 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const c
 	vsnprintf(ret_error, TC_PLAN_ERROR_MAX, fmt, args);
 	va_end(args);
 	return -EINVAL;
-}
-
-/* Options that the classic had and that the core cannot serve: better no copy than another one than was asked for. */
-static int refuse_unbuilt(const struct tc_run_options *opt, char *error)
-{
-	if (opt->localhost != NULL) {
-		return refuse(error, "-H is not built yet: clients keep their own addresses");
-	}
-	if (opt->port_shift != 0) {
-		return refuse(error, "-f is not built yet: clients keep their own ports");
-	}
-	if (opt->ramp) {
-		return refuse(error, "-g is not built yet: -r copies a fixed share");
-	}
-	return 0;
 }
 
 static int make_maps(struct tc_plan *p, char *error)
@@ -106,6 +95,20 @@ static bool is_file(const char *name)
 	       (stat(name, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)));
 }
 
+/* A name of -i says by itself which of both it is; one that is neither is a slip of the pen. */
+static int check_input(const char *name, char *error)
+{
+	if (is_file(name) || strcmp(name, "any") == 0 || if_nametoindex(name) != 0) {
+		return 0;
+	}
+	snprintf(error, TC_PLAN_ERROR_MAX,
+		 access(name, F_OK) == 0 ?
+			 "-i: '%.200s': this is no file of packets, and no device" :
+			 "-i: '%.200s': there is no such file, and no such device",
+		 name);
+	return -ENODEV;
+}
+
 static int add_inputs(struct tc_plan *p, const char *option, const char *list, char *error)
 {
 	p->input_text = strdup(list);
@@ -145,6 +148,10 @@ static int make_inputs(struct tc_plan *p, char *error)
 	}
 	unsigned files = 0;
 	for (unsigned i = 0; opt->input != NULL && i < p->n_inputs; i++) {
+		rc = check_input(p->inputs[i], error);
+		if (rc < 0) {
+			return rc;
+		}
 		files += is_file(p->inputs[i]);
 	}
 	if (files != 0 && files != p->n_inputs) {
@@ -174,6 +181,10 @@ static int check_source(const struct tc_plan *p, char *error)
 				      "--capture raw does not see");
 		}
 	}
+	if ((opt->rate > 0) != (opt->pace == TC_PACE_WORD_RATE)) {
+		return refuse(error, "--pace rate and --rate N belong together: so many turns a "
+				     "second of each session");
+	}
 	if (opt->no_wait && opt->pace != TC_PACE_WORD_RESPONSE && opt->pace != TC_PACE_WORD_TIMED) {
 		return refuse(error, "-W means --pace timed: give one of them");
 	}
@@ -190,6 +201,41 @@ static bool is_link_local(const struct tc_ip *ip)
 {
 	return tc_ip_is_v4(ip) ? ip->b[12] == 169 && ip->b[13] == 254 :
 				 ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
+/* Of this host's own addresses, the one that -H has another for */
+static bool is_replaced(const struct tc_plan *p, const struct tc_ip *ip)
+{
+	return !tc_ip_is_any(&p->localhost) && is_loopback(ip) &&
+	       tc_ip_is_v4(ip) == tc_ip_is_v4(&p->localhost);
+}
+
+static int make_localhost(struct tc_plan *p, char *error)
+{
+	const char *text = p->opt->localhost;
+	struct tc_ip ip;
+	if (text == NULL) {
+		return 0;
+	}
+	if (tc_ip_parse(text, &ip) < 0 || tc_ip_is_any(&ip) || is_loopback(&ip)) {
+		return refuse(error,
+			      "-H: '%.80s': an address is needed that the target can answer to",
+			      text);
+	}
+	bool reached = false;
+	for (uint32_t i = 0; i < p->n_maps; i++) {
+		const struct tc_ip *target = &p->maps[i].target;
+		if (tc_ip_eq(target, &ip)) {
+			return refuse(error, "-H: %s is a target: it does not answer itself", text);
+		}
+		reached = reached || tc_ip_is_v4(target) == tc_ip_is_v4(&ip);
+	}
+	if (!reached) {
+		return refuse(error, "-H: %s: there is no IPv%c target", text,
+			      tc_ip_is_v4(&ip) ? '4' : '6');
+	}
+	p->localhost = ip;
+	return 0;
 }
 
 static bool from_sockaddr(const struct sockaddr *sa, struct tc_ip *ret)
@@ -233,7 +279,8 @@ static int make_locals(struct tc_plan *p, char *error)
 	for (const struct ifaddrs *a = list; a != NULL; a = a->ifa_next) {
 		struct tc_ip ip;
 		if (p->n_locals < TC_PLAN_LOCALS_MAX && from_sockaddr(a->ifa_addr, &ip) &&
-		    !is_loopback(&ip) && !is_link_local(&ip) && !is_local(p, &ip)) {
+		    (!is_loopback(&ip) || is_replaced(p, &ip)) && !is_link_local(&ip) &&
+		    !is_local(p, &ip)) {
 			p->locals[p->n_locals++] = ip;
 		}
 	}
@@ -298,7 +345,7 @@ static int check_copies(const struct tc_plan *p, char *error)
 	for (uint32_t i = 0; i < p->n_maps; i++) {
 		bool v4 = tc_ip_is_v4(&p->maps[i].target);
 		uint64_t room = p->opt->clients == NULL ?
-					ports + 1 :
+					ports + !c->alias_first :
 					ports * (v4 ? c->n_pool_v4 : c->n_pool_v6);
 		if (c->copies > room) {
 			return refuse(error,
@@ -314,6 +361,14 @@ static int make_clients(struct tc_plan *p, char *error)
 {
 	struct tc_core_config *c = &p->core;
 	c->copies = (uint32_t)p->opt->copies;
+	if (p->opt->port_slice > 0) {
+		unsigned all = (unsigned)c->alias_port_last - c->alias_port_first + 1;
+		unsigned n = all / TC_PORT_SLICES;
+		c->alias_port_first =
+			(uint16_t)(c->alias_port_first + n * (unsigned)(p->opt->port_slice - 1));
+		c->alias_port_last = (uint16_t)(c->alias_port_first + n - 1);
+		c->alias_first = true;
+	}
 	if (p->opt->clients != NULL) {
 		int rc = tc_clients_parse(p->opt->clients, &p->clients, error);
 		if (rc == 0) {
@@ -366,7 +421,7 @@ static int make_memory(struct tc_plan *p, char *error)
 			      tc_size_format(opt->buffer_bytes, part), all);
 	}
 	if (!p->offline && opt->capture == TC_CAPTURE_RING) {
-		size_t ring = memory / 2 < RING_BYTES ? memory / 2 : RING_BYTES;
+		size_t ring = memory / 4 < RING_BYTES ? memory / 4 : RING_BYTES;
 		p->ring_bytes = opt->buffer_bytes > 0 ? (size_t)opt->buffer_bytes : ring;
 	}
 	size_t left = memory - p->ring_bytes;
@@ -385,9 +440,8 @@ static int make_memory(struct tc_plan *p, char *error)
 static enum tc_pace pace_of(const struct tc_run_options *opt)
 {
 	static const enum tc_pace paces[] = {
-		[TC_PACE_WORD_RESPONSE] = TC_PACE_RESPONSE,
-		[TC_PACE_WORD_THINK] = TC_PACE_THINK,
-		[TC_PACE_WORD_TIMED] = TC_PACE_TIMED,
+		[TC_PACE_WORD_RESPONSE] = TC_PACE_RESPONSE, [TC_PACE_WORD_THINK] = TC_PACE_THINK,
+		[TC_PACE_WORD_TIMED] = TC_PACE_TIMED,	    [TC_PACE_WORD_RATE] = TC_PACE_RATE,
 		[TC_PACE_WORD_ASAP] = TC_PACE_ASAP,
 	};
 	return opt->no_wait ? TC_PACE_TIMED : paces[opt->pace];
@@ -403,14 +457,24 @@ static int make_core(struct tc_plan *p, char *error)
 	c->wall_offset = tc_clock_offset(tc_clock_system());
 	c->pace = pace_of(opt);
 	c->share_permyriad = (uint32_t)opt->share_permyriad;
-	c->whole_only = opt->whole;
+	c->rate = (uint32_t)opt->rate;
+	c->limit_sessions = (uint32_t)opt->limit_sessions;
+	/* a session that was left out when it began is not joined when the share has grown */
+	c->whole_only = opt->whole || p->ramp > 0;
 	c->hole_resume = opt->on_hole == TC_HOLE_RESUME;
 	c->session_events = opt->verbose > 0;
 	c->mss = (uint16_t)opt->mss;
 	c->mtu = (uint16_t)opt->mtu;
 	c->rtt = opt->rtt_ns;
 	c->overlap = opt->overlap_ns;
-	c->max_lag = opt->max_lag_ns;
+	if (opt->max_lag_ns > 0) {
+		c->max_lag = opt->max_lag_ns;
+	} else if (p->offline) {
+		c->max_lag = TC_TIME_NEVER; /* nobody waits for a file but its target */
+	}
+	if (p->offline && opt->speed_permille < 1000) {
+		c->slow_permille = (uint32_t)(1000000 / opt->speed_permille);
+	}
 	c->idle = opt->idle_ns > 0 ? opt->idle_ns : TC_TIME_NEVER;
 	c->keepalive = opt->keepalive_ns;
 	if (getrandom(&c->table_key, sizeof c->table_key, 0) != sizeof c->table_key ||
@@ -427,10 +491,8 @@ int tc_plan_make(const struct tc_run_options *opt, struct tc_plan *ret_plan, cha
 {
 	struct tc_plan *p = ret_plan;
 	*p = (struct tc_plan){ .opt = opt };
-	int rc = refuse_unbuilt(opt, ret_error);
-	if (rc == 0) {
-		rc = make_maps(p, ret_error);
-	}
+	p->ramp = opt->ramp_ns > 0 || !opt->ramp_up ? opt->ramp_ns : RAMP_UP;
+	int rc = make_maps(p, ret_error);
 	if (rc == 0) {
 		rc = make_targets(p, ret_error);
 	}
@@ -439,6 +501,9 @@ int tc_plan_make(const struct tc_run_options *opt, struct tc_plan *ret_plan, cha
 	}
 	if (rc == 0) {
 		rc = check_source(p, ret_error);
+	}
+	if (rc == 0) {
+		rc = make_localhost(p, ret_error);
 	}
 	if (rc == 0 && !p->offline) {
 		rc = make_locals(p, ret_error);

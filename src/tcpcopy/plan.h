@@ -27,6 +27,8 @@
  * @filter:  pcap text, owned; NULL: none (offline without -F everything is read, and the maps decide)
  * @ring_bytes: of the capture; 0 where it has no buffer of ours
  * @clients: -c
+ * @localhost: -H; tc_ip_is_any(): none
+ * @ramp:    0: none
  * @core:    complete: its maps and its pool are those of this plan
  */
 struct tc_plan {
@@ -47,6 +49,8 @@ struct tc_plan {
 	bool own_filter;
 	size_t ring_bytes;
 	struct tc_clients clients;
+	struct tc_ip localhost;
+	tc_time ramp;
 	struct tc_core_config core;
 };
 

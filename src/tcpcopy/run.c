@@ -82,6 +82,7 @@ static void step_back(void)
 struct run {
 	struct tc_plan plan;
 	struct tc_drivers drivers;
+	struct tc_log log;
 	struct tc_worker *worker;
 	int pid_fd;
 	int ready_fd;
@@ -116,7 +117,8 @@ static int start(struct run *r, const struct tc_clock *clock)
 	char error[TC_DRIVER_ERROR_MAX];
 	int rc = tc_drivers_new(&r->plan, clock, &r->drivers, error);
 	if (rc == 0) {
-		rc = tc_worker_new(&r->plan, &r->drivers, clock, r->log_path, &r->worker, error);
+		rc = tc_worker_new(&r->plan, &r->drivers, clock, &r->log, r->log_path, &r->worker,
+				   error);
 	}
 	if (rc < 0) {
 		return rc == -EPERM ? missing_privilege(error) : complain(TC_EXIT_FAILED, error);
@@ -124,15 +126,15 @@ static int start(struct run *r, const struct tc_clock *clock)
 	return TC_EXIT_DONE;
 }
 
-static void tell_unconnected(const struct run *r)
+static void tell_unconnected(struct run *r)
 {
 	struct tc_answers *a = r->drivers.answers;
 	struct tc_answers_stats stats;
 	a->ops->stats(a, &stats);
 	if (stats.up < stats.configured) {
-		fprintf(stderr,
-			"tcpcopy: %u of %u intercepts not connected yet; trying until they are\n",
-			stats.configured - stats.up, stats.configured);
+		tc_log(&r->log, TC_LOG_WARNING,
+		       "%u of %u intercepts not connected yet; trying until they are",
+		       stats.configured - stats.up, stats.configured);
 	}
 }
 
@@ -150,21 +152,20 @@ static unsigned needs_of(const struct tc_plan *plan)
 	return needs;
 }
 
-static void give_up_rights(const struct run *r)
+static void give_up_rights(struct run *r)
 {
 	char text[TC_GUARD_TEXT_MAX];
 	int rc = tc_guard(needs_of(&r->plan), text);
 	if (rc < 0) {
-		fprintf(stderr, "tcpcopy: %s; going on with them\n", text);
-	} else if (r->plan.opt->verbose > 0) {
-		fprintf(stderr, "tcpcopy: guarded: %s\n", text);
+		tc_log(&r->log, TC_LOG_WARNING, "%s: going on with them", text);
+	} else {
+		tc_log(&r->log, TC_LOG_DEBUG, "guarded %s", text);
 	}
 	if (r->log_path != NULL && !tc_log_file_lasts(r->log_path)) {
-		fprintf(stderr,
-			"tcpcopy: SIGHUP will not open '%s' again: its folder is another user's, "
-			"and "
-			"root's right over it is given up\n",
-			r->log_path);
+		tc_log(&r->log, TC_LOG_WARNING,
+		       "SIGHUP will not open '%s' again: its folder is another user's, and root's "
+		       "right over it is given up",
+		       r->log_path);
 	}
 }
 
@@ -243,6 +244,9 @@ static int plan_and_run(const struct tc_run_options *opt)
 	}
 	r->pid_fd = -1;
 	r->ready_fd = -1;
+	r->log = (struct tc_log){ .fd = STDERR_FILENO,
+				  .level = opt->verbose > 0 ? TC_LOG_DEBUG : TC_LOG_INFO,
+				  .stamps = opt->log_file != NULL };
 	int status;
 	int rc = tc_plan_make(opt, &r->plan, error);
 	if (rc < 0) {

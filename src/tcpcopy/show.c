@@ -8,6 +8,7 @@
 #include "cli/number.h"
 #include "deliver/route.h"
 #include "engine/clock.h"
+#include "engine/engine.h"
 #include "port/error.h"
 
 #include <errno.h>
@@ -35,7 +36,12 @@ static void show_maps(const struct tc_plan *p, FILE *to)
 static void show_clients(const struct tc_plan *p, FILE *to)
 {
 	const struct tc_core_config *c = &p->core;
-	if (c->copies == 1 && p->opt->clients == NULL) {
+	if (!tc_ip_is_any(&p->localhost)) {
+		char ip[TC_IP_TEXT_MAX];
+		fprintf(to, HEAD "speaks as %s\n", "localhost",
+			tc_ip_format(&p->localhost, ip, sizeof ip));
+	}
+	if (c->copies == 1 && p->opt->clients == NULL && !c->alias_first) {
 		return;
 	}
 	fprintf(to, HEAD "%u of each session", "copies", c->copies);
@@ -56,7 +62,7 @@ static int show_inputs(const struct tc_plan *p, FILE *to)
 				wrong = ": cannot be read";
 			}
 		} else if (strcmp(name, "any") != 0 && if_nametoindex(name) == 0) {
-			wrong = ": no such device, and no such file";
+			wrong = ": no such device";
 		}
 		rc = wrong[0] != '\0' ? -EINVAL : rc;
 		fprintf(to, HEAD "%s '%s'%s\n", i == 0 ? "input" : "",
@@ -84,6 +90,22 @@ static int show_filter(const struct tc_plan *p, FILE *to)
 	return 0;
 }
 
+/* @speed: of the slowest link, 0 when none tells it */
+static void show_limits(const struct tc_plan *p, uint64_t speed, FILE *to)
+{
+	const struct tc_run_options *opt = p->opt;
+	char text[TC_NUMBER_TEXT_MAX];
+	uint64_t bits = tc_engine_max_out((uint64_t)opt->max_out_bits, speed);
+	fprintf(to, HEAD "%s out", "limits", tc_rate_format((int64_t)bits, text));
+	if (opt->max_out_bits == 0 && speed > 0) {
+		fprintf(to, ", of a link of %s", tc_rate_format((int64_t)speed, text));
+	}
+	if (opt->limit_sessions > 0) {
+		fprintf(to, "; %lld new sessions a second", (long long)opt->limit_sessions);
+	}
+	fputc('\n', to);
+}
+
 static int show_routes(const struct tc_plan *p, FILE *to)
 {
 	struct tc_route_config cfg = { .maps = p->maps,
@@ -99,6 +121,7 @@ static int show_routes(const struct tc_plan *p, FILE *to)
 	for (unsigned i = 0; tc_route_text(route, i, text, sizeof text); i++) {
 		fprintf(to, HEAD "%s\n", i == 0 ? "target" : "", text);
 	}
+	show_limits(p, tc_route_speed(route), to);
 	tc_route_free(route);
 	return 0;
 }
@@ -134,9 +157,18 @@ static void show_pace(const struct tc_plan *p, FILE *to)
 	char share[TC_NUMBER_TEXT_MAX];
 	char lag[TC_NUMBER_TEXT_MAX];
 	char speed[TC_NUMBER_TEXT_MAX];
-	fprintf(to, HEAD "%s, %s %% of the sessions, at most %s behind", "pace",
-		paces[p->core.pace], tc_decimal_format(p->opt->share_permyriad, 100, share),
-		tc_duration_format(p->opt->max_lag_ns, lag));
+	fprintf(to, HEAD "%s", "pace", paces[p->core.pace]);
+	if (p->core.pace == TC_PACE_RATE) {
+		fprintf(to, " of %u turns a second", p->core.rate);
+	}
+	fprintf(to, ", %s %% of the sessions",
+		tc_decimal_format(p->opt->share_permyriad, 100, share));
+	if (p->core.max_lag != TC_TIME_NEVER) {
+		fprintf(to, ", at most %s behind", tc_duration_format(p->core.max_lag, lag));
+	}
+	if (p->ramp > 0) {
+		fprintf(to, ", all of them after %s", tc_duration_format(p->ramp, lag));
+	}
 	if (p->offline) {
 		fprintf(to, ", speed %s, passes %lld",
 			tc_decimal_format(p->opt->speed_permille, 1000, speed),

@@ -41,17 +41,17 @@ WRONG = [
     ("-X 80-10.0.0.3:80", "tcpcopy: unknown option '-X': did you mean -x (--map)?"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 eth0", "tcpcopy: 'eth0': unexpected: options begin with '-'"),
     ("--daemon=yes", "tcpcopy: --daemon takes no value"),
-    ("-m 1", "tcpcopy: -m: '1': out of range: a size, as in 64m, from 32m to 1t is needed"),
-    ("-m lots", "tcpcopy: -m: 'lots': not understood: a size, as in 64m, from 32m to 1t is needed"),
+    ("-m 1", "tcpcopy: -m: '1': out of range: a size, as in 64m, from 16m to 1t is needed"),
+    ("-m lots", "tcpcopy: -m: 'lots': not understood: a size, as in 64m, from 16m to 1t is needed"),
     ("-r 0", "tcpcopy: -r: '0': out of range: a number from 0.01 to 100 is needed"),
     ("-n 0", "tcpcopy: -n: '0': out of range: a whole number from 1 to 65535 is needed"),
     ("-p 65536", "tcpcopy: -p: '65536': out of range: a whole number from 1 to 65535 is needed"),
     ("-M 70000", "tcpcopy: -M: '70000': out of range: a whole number from 0 to 65535 is needed"),
-    ("--pace slow", "tcpcopy: --pace: 'slow': one of response, think, timed, asap is needed"),
+    ("--pace slow", "tcpcopy: --pace: 'slow': one of response, think, timed, rate, asap is needed"),
     ("--overlap 5y", "tcpcopy: --overlap: '5y': not understood: a duration, as in 20ms, from 0 to 10s is needed"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -B 300", "tcpcopy: -B: 300m is more than half of -m (512m)"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -m 32 --sessions 50000000",
-     "tcpcopy: -m: 32m is too little for 50000000 sessions and a buffer of 16m"),
+     "tcpcopy: -m: 32m is too little for 50000000 sessions and a buffer of 8m"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -i lo --read x.pcap", "tcpcopy: only one of -i, --device and --read can be used"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -i a.pcap,lo", "tcpcopy: -i: 'a.pcap,lo': some of these are files and some are not"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -i lo,,eth0", "tcpcopy: -i: 'lo,,eth0': a name is missing"),
@@ -65,13 +65,24 @@ WRONG = [
      "tcpcopy: -c: '10.1.x.x': no address: allowed are 10.1.0.5, 10.1.0.x, 10.1.0.0/16, and IPv6"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 2001:db8::/120", "tcpcopy: -c: there is no IPv4 address for the target 10.0.0.3"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -c 10.0.0.x", "tcpcopy: -c: 10.0.0.3 is a target: it does not answer itself"),
-    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H 10.1.0.1", "tcpcopy: -H is not built yet: clients keep their own addresses"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H here", "tcpcopy: -H: 'here': an address is needed that the target can answer to"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H 127.0.0.2", "tcpcopy: -H: '127.0.0.2': an address is needed that the target can answer to"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H 10.0.0.3", "tcpcopy: -H: 10.0.0.3 is a target: it does not answer itself"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -H 2001:db8::1", "tcpcopy: -H: 2001:db8::1: there is no IPv6 target"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -n 40000",
      "tcpcopy: -n: 40000 copies of a session need more than the 31745 ports that there are: use more addresses with -c"),
     ("-x 80-10.0.0.3:80 -s 10.0.0.4 -n 40000 -c 10.1.0.1",
      "tcpcopy: -n: 40000 copies of a session need more than the 31744 ports that there are: use more addresses with -c"),
-    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -f 2", "tcpcopy: -f is not built yet: clients keep their own ports"),
-    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -g", "tcpcopy: -g is not built yet: -r copies a fixed share"),
+    ("-f 33", "tcpcopy: -f: '33': out of range: a whole number from 0 to 32 is needed"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 -f 1 -n 993",
+     "tcpcopy: -n: 993 copies of a session need more than the 992 ports that there are: use more addresses with -c"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 --pace rate", "tcpcopy: --pace rate and --rate N belong together: so many turns a second of each session"),
+    ("-x 80-10.0.0.3:80 -s 10.0.0.4 --rate 5", "tcpcopy: --pace rate and --rate N belong together: so many turns a second of each session"),
+    ("--rate 0", "tcpcopy: --rate: '0': out of range: a whole number from 1 to 1000000 is needed"),
+    ("--ramp -5", "tcpcopy: --ramp: '-5': not understood: a duration, as in 20ms, from 0 to 24h is needed"),
+    ("--max-out 7k", "tcpcopy: --max-out: '7k': out of range: bits a second, as in 200M, from 8kbit to 1tbit is needed"),
+    ("--max-out fast", "tcpcopy: --max-out: 'fast': not understood: bits a second, as in 200M, from 8kbit to 1tbit is needed"),
+    ("--limit-sessions many", "tcpcopy: --limit-sessions: 'many': not understood: a whole number from 0 to 1000000 is needed"),
     ("genkey", "tcpcopy: genkey: a file is missing: tcpcopy genkey FILE"),
     ("genkey a b", "tcpcopy: genkey: 'b': unexpected: options begin with '-'"),
     ("genkey --bits 5 a", "tcpcopy: genkey: unknown option '--bits': --help lists all"),
@@ -86,7 +97,7 @@ CLASSIC = [
     "-x 80-10.0.0.3:8080 -s 10.0.0.4 -i eth0 -F 'tcp and dst port 80'",
     "-x 80@00:13:21:B2:5E:42-10.0.0.3:8080@00:0F:1F:03:F2:E6 -s 10.0.0.4 -o eth1 -i eth0",
     "-x 80-10.0.0.3:8080 -s 10.0.0.4 -i a.pcap -a 2 -I 1000",
-    "-x 80-10.0.0.3:8080 -s 10.0.0.4 -p 36525 -n 3 -f 0 -r 50 -O -W -L -R 20 -t 60 -k 5 -m 64 -M 1500 -D 1460 -C 2 -U 32 "
+    "-x 80-10.0.0.3:8080 -s 10.0.0.4 -p 36525 -H 10.1.0.9 -n 3 -f 3 -g -r 50 -O -W -L -R 20 -t 60 -k 5 -m 64 -M 1500 -D 1460 -C 2 -U 32 "
     "-B 8 -S 1500 -l x.log -d -P x.pid",
 ]
 
@@ -156,14 +167,32 @@ class CommandLines(unittest.TestCase):
     def test_a_dry_run_shows_the_addresses_that_copies_speak_from(self):
         base = "-x 127.0.0.1:80-127.0.0.2:8080 -s 127.0.0.3 -i lo --dry-run "
         for more, row in [("-n 2", "copies     2 of each session, ports 1024 to 32767"),
-                          ("-c 10.1.0.x,10.1.0.7", "copies     1 of each session, from 254 addresses, ports 1024 to 32767")]:
+                          ("-c 10.1.0.x,10.1.0.7", "copies     1 of each session, from 254 addresses, ports 1024 to 32767"),
+                          ("-f 1", "copies     1 of each session, ports 1024 to 2015"),
+                          ("-f 32 -n 2", "copies     2 of each session, ports 31776 to 32767"),
+                          ("-H 10.1.0.9", "localhost  speaks as 10.1.0.9")]:
             with self.subTest(more):
                 self.assertIn(row, self.run_program(base + more).stdout.splitlines())
         self.assertNotIn("copies", self.run_program(base).stdout)
 
+    def test_a_dry_run_shows_limits_and_pace(self):
+        base = "-x 127.0.0.1:80-127.0.0.2:8080 -s 127.0.0.3 -i lo --dry-run "
+        for more, row in [("", "limits     200mbit out"),
+                          ("--max-out 64k --limit-sessions 50", "limits     64kbit out; 50 new sessions a second"),
+                          ("-g", "pace       response, 100 % of the sessions, at most 10s behind, all of them after 100s"),
+                          ("--ramp 5 -r 50", "pace       response, 50 % of the sessions, at most 10s behind, all of them after 5s"),
+                          ("--pace rate --rate 20", "pace       rate of 20 turns a second, 100 % of the sessions, at most 10s behind")]:
+            with self.subTest(more):
+                self.assertIn(row, self.run_program(base + more).stdout.splitlines())
+
+    def test_clients_of_loopback_are_captured_where_another_address_speaks_for_them(self):
+        base = "-x 80-127.0.0.2:8080 -s 127.0.0.3 -i lo --dry-run "
+        self.assertNotIn("dst host 127.0.0.1", self.run_program(base).stdout)
+        self.assertIn("dst host 127.0.0.1", self.run_program(base + "-H 10.1.0.9").stdout)
+
     def test_a_dry_run_tells_what_would_not_do_and_ends_with_1(self):
         base = "-x 127.0.0.1:80-127.0.0.2:8080 -s 127.0.0.3 --dry-run "
-        for more, message in [("-i nodev9", "device 'nodev9': no such device, and no such file"), ("-F 'no such filter'", "no such filter"),
+        for more, message in [("--device nodev9", "device 'nodev9': no such device"), ("-F 'no such filter'", "no such filter"),
                               ("--read missing.pcap", "file 'missing.pcap': cannot be read"), ("-o nodev9", "nodev9")]:
             with self.subTest(more):
                 r = self.run_program(base + more)

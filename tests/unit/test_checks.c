@@ -130,6 +130,29 @@ static void a_next_hop_without_a_mac_address_is_one_while_nothing_could_be_sent(
 	assert_finding(&c, &r, "ip route get 10.0.0.3");
 }
 
+static void a_think_time_that_nobody_can_know_is_one(void **state)
+{
+	(void)state;
+	struct tc_plan *plan = new_plan();
+	struct tc_checks c = { .plan = plan };
+	struct tc_report r = working(5);
+	assert_none(&c, &r);
+	plan->core.pace = TC_PACE_THINK;
+	r.online_pkts = 1;
+	assert_none(&c, &r);
+	r.online_pkts = 0;
+	r.elapsed = 4 * TC_SEC;
+	assert_none(&c, &r);
+	r.elapsed = 5 * TC_SEC;
+	assert_finding(&c, &r, "a mirror port must mirror both directions");
+	struct tc_checks own = { .plan = plan };
+	plan->own_filter = true;
+	assert_finding(&own, &r, "-F must let both directions through");
+	struct tc_checks file = { .plan = plan };
+	plan->offline = true;
+	assert_finding(&file, &r, "the files must hold both directions");
+}
+
 static struct tc_report unanswered(int seconds)
 {
 	struct tc_report r = working(seconds);

@@ -139,6 +139,40 @@ static void a_reader_that_hangs_stops_nobody_and_is_told_what_it_missed(void **s
 	end();
 }
 
+static void a_report_is_written_as_it_is(void **state)
+{
+	(void)state;
+	struct tc_log log = make();
+	static char longer[3000];
+	memset(longer, 'a', sizeof longer);
+	tc_log_text(&log, "one\n  two: \t1\n", 15);
+	assert_string_equal(text(), "one\n  two: \t1\n");
+	tc_log_text(&log, longer, sizeof longer);
+	assert_int_equal(strlen(text()), sizeof longer);
+	assert_int_equal(log.lost, 0);
+	end();
+}
+
+static void a_report_that_nobody_reads_stops_nobody_and_its_lines_are_counted(void **state)
+{
+	(void)state;
+	struct tc_log log = make();
+	assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
+	static char report[100000];
+	memset(report, 'b', sizeof report);
+	for (size_t i = 99; i < sizeof report; i += 100) {
+		report[i] = '\n';
+	}
+	tc_log_text(&log, report, sizeof report);
+	const char *got_text = text();
+	size_t n = strlen(got_text);
+	assert_true(n > 0 && n % 100 == 0);
+	assert_int_equal(log.lost, (sizeof report - n) / 100);
+	tc_log_text(&log, report, 200);
+	assert_int_equal(log.lost, (sizeof report - n) / 100); /* a line of the log tells of them */
+	end();
+}
+
 static void with_stamps_a_line_begins_with_the_time(void **state)
 {
 	(void)state;
@@ -165,6 +199,8 @@ int main(void)
 		cmocka_unit_test(a_place_is_limited_and_says_what_it_left_out),
 		cmocka_unit_test(two_places_do_not_limit_each_other),
 		cmocka_unit_test(a_reader_that_hangs_stops_nobody_and_is_told_what_it_missed),
+		cmocka_unit_test(a_report_is_written_as_it_is),
+		cmocka_unit_test(a_report_that_nobody_reads_stops_nobody_and_its_lines_are_counted),
 		cmocka_unit_test(with_stamps_a_line_begins_with_the_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@ struct values {
 	int64_t share;
 	int64_t latency;
 	int64_t memory;
+	int64_t out;
 	int pace;
 	const char *filter;
 	char *maps;
@@ -42,6 +43,8 @@ static const struct tc_option table[] = {
 	  .scale = 100, .initial = 10000, .help = "share of the sessions" },
 	{ "memory", 'm', TC_OPTION_SIZE, AT(memory), .arg = "MB", .min = 16 << 20,
 	  .max = INT64_C(1) << 40, .scale = 1 << 20, .initial = 512 << 20, .help = "budget" },
+	{ "out", 0, TC_OPTION_RATE, AT(out), .arg = "MBIT", .min = 8000, .max = 1000000000000,
+	  .scale = 1000000, .help = "a rate" },
 	{ "latency", 0, TC_OPTION_DURATION, AT(latency), .arg = "MS", .group = "How", .min = 0,
 	  .max = INT64_MAX, .scale = 1000000, .initial = 1000000,
 	  .help = "a text that is long enough to need more than one line in the help, and then "
@@ -339,6 +342,38 @@ static void durations_know_their_units(void **state)
 	assert_int_equal(tc_duration_parse("9999999999h", 1, 0, INT64_MAX - 1, &v), -ERANGE);
 }
 
+static void rates_count_in_thousands_with_bit_or_without(void **state)
+{
+	(void)state;
+	int64_t v;
+	static const struct {
+		const char *text;
+		int64_t bits;
+	} rows[] = {
+		{ "200", 200000000 },	{ "200M", 200000000 }, { "200mbit", 200000000 },
+		{ "2.5G", 2500000000 }, { "64k", 64000 },      { "1Gbit", 1000000000 },
+		{ "9600bit", 9600 },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_int_equal(tc_rate_parse(rows[i].text, 1000000, 0, INT64_MAX, &v), 0);
+		assert_int_equal(v, rows[i].bits);
+	}
+	static const char *const bad[] = { "", "M", "1 M", "1Mb", "1Mbit/s", "-1M", "1x" };
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(tc_rate_parse(bad[i], 1000000, 0, INT64_MAX, &v), -EINVAL);
+	}
+}
+
+static void a_rate_out_of_range_is_told_with_its_range(void **state)
+{
+	(void)state;
+	struct fixture f;
+	assert_int_equal(PARSE(&f, "--out", "1k"), -EINVAL);
+	assert_string_equal(f.error,
+			    "--out: '1k': out of range: bits a second, as in 200M, from 8kbit to "
+			    "1tbit is needed");
+}
+
 static void what_a_formatter_writes_its_parser_reads(void **state)
 {
 	(void)state;
@@ -362,12 +397,16 @@ static void what_a_formatter_writes_its_parser_reads(void **state)
 		tc_size_format(values[i], buf);
 		assert_int_equal(tc_size_parse(buf, 1, 0, INT64_MAX, &v), 0);
 		assert_int_equal(v, values[i]);
+		tc_rate_format(values[i], buf);
+		assert_int_equal(tc_rate_parse(buf, 1, 0, INT64_MAX, &v), 0);
+		assert_int_equal(v, values[i]);
 		tc_decimal_format(values[i], 10000, buf);
 		assert_int_equal(tc_decimal_parse(buf, 10000, 0, INT64_MAX, &v), 0);
 		assert_int_equal(v, values[i]);
 	}
 	assert_string_equal(tc_size_format(512 << 20, buf), "512m");
 	assert_string_equal(tc_duration_format(100000000, buf), "100ms");
+	assert_string_equal(tc_rate_format(2500000000, buf), "2500mbit");
 	assert_string_equal(tc_decimal_format(10050, 1000, buf), "10.05");
 }
 
@@ -431,6 +470,8 @@ int main(void)
 		cmocka_unit_test(scaled_values_are_kept_exactly),
 		cmocka_unit_test(numbers_take_no_tails_and_no_odd_signs),
 		cmocka_unit_test(durations_know_their_units),
+		cmocka_unit_test(rates_count_in_thousands_with_bit_or_without),
+		cmocka_unit_test(a_rate_out_of_range_is_told_with_its_range),
 		cmocka_unit_test(what_a_formatter_writes_its_parser_reads),
 		cmocka_unit_test(help_has_groups_columns_and_every_visible_option),
 		cmocka_unit_test(a_note_is_said_once_when_its_option_was_given),

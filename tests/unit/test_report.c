@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "report/report.h"
+#include "wire/share.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -41,6 +42,9 @@ static struct tc_report sample(void)
 		.capture = { .pkts = 111, .drops[TC_DROP_NOT_TCP] = 1 },
 		.deliver = { .pkts = 55, .bytes = 9999, .segments = 50 },
 		.answers = { .up = 1, .configured = 1, .connects = 1, .peer_pkts = 40 },
+		.limits = { .out_bits = 200500000,
+			    .kept = TC_SHARE_ALL,
+			    .kept_least = TC_SHARE_ALL },
 		.loop_turns = 77,
 		.channels = channels,
 		.n_channels = 1,
@@ -179,6 +183,33 @@ static void books_that_do_not_balance_are_never_overlooked(void **state)
 	assert_says(&r, "2, the first at core/x.c:5;");
 }
 
+static void what_production_was_protected_from_is_told_when_there_was_something(void **state)
+{
+	(void)state;
+	struct tc_report r = sample();
+	char *text = written(&r, tc_report_text);
+	assert_null(strstr(text, "limits"));
+	assert_null(strstr(text, "shed"));
+	free(text);
+	r.limits.out_waits = 3;
+	r.limits.out_waited = 1500 * TC_MS;
+	r.limits.out_delayed = 7;
+	assert_says(
+		&r,
+		"\n  limits     7 segments waited 1500 ms in all for --max-out (200.5 Mbit/s)\n");
+	r.limits.reductions = 2;
+	r.limits.kept = TC_SHARE_ALL / 2;
+	r.limits.kept_least = TC_SHARE_ALL / 4;
+	assert_says(&r, "\n  shed       50.0 % of the clients are copied now, 25.0 % at the least: "
+			"the capture was too far behind 2 times\n");
+	char *hint = written(&r, hints);
+	assert_non_null(strstr(hint, "hint: sessions were shed because"));
+	free(hint);
+	struct tc_report before = sample();
+	char line[TC_REPORT_LINE_MAX];
+	assert_non_null(strstr(tc_report_line(&r, &before, line), ", SHEDDING 50.0 %"));
+}
+
 static void json_is_one_line_that_holds_the_same_figures(void **state)
 {
 	(void)state;
@@ -304,6 +335,10 @@ static void each_cause_has_a_hint_of_its_own(void **state)
 		  "a larger -m" },
 		{ { .capture = { .pkts = 5 }, .ledger = { .opened = 9, .ended[TC_END_LAG] = 9 } },
 		  "--max-lag" },
+		{ { .capture = { .pkts = 5 },
+		    .answers = { .connects = 2, .disconnects = 1 },
+		    .ledger = { .opened = 9, .ended[TC_END_LAG] = 5, .ended[TC_END_NO_ACK] = 4 } },
+		  "with --key at both ends" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char *text = written(&rows[i].r, hints);
@@ -346,6 +381,8 @@ int main(void)
 		cmocka_unit_test(nothing_to_copy_is_said_and_is_no_hundred_percent),
 		cmocka_unit_test(what_was_lost_stands_beside_its_reason),
 		cmocka_unit_test(books_that_do_not_balance_are_never_overlooked),
+		cmocka_unit_test(
+			what_production_was_protected_from_is_told_when_there_was_something),
 		cmocka_unit_test(json_is_one_line_that_holds_the_same_figures),
 		cmocka_unit_test(json_that_cannot_be_written_is_an_error),
 		cmocka_unit_test(without_memory_json_is_an_error_and_never_half_an_object),
