@@ -45,11 +45,19 @@ bool tc_admit_is_shed(const struct tc_core *c, const struct tc_tuple *t)
 	return tc_share_of(&t->client, t->client_port) >= c->keep_share;
 }
 
-/* All copies of a session that is not copied at all. */
-static void count_shed(struct tc_core *c)
+/* All copies of a session that is not copied at all; its lone SYN stays, so that its bytes are counted. */
+static void leave_out(struct tc_core *c, struct tc_syn *syn, enum tc_end end)
 {
+	syn->end = (uint8_t)end;
 	c->ledger.opened += c->cfg.copies;
-	c->ledger.ended[TC_END_SHED] += c->cfg.copies;
+	c->ledger.ended[end] += c->cfg.copies;
+}
+
+static enum tc_drop drop_of(const struct tc_syn *syn)
+{
+	return syn->end == TC_END_SHED	  ? TC_DROP_SHED :
+	       syn->end == TC_END_NO_ROOM ? TC_DROP_FLOWS_FULL :
+					    TC_DROP_SYN_NO_ACCEPT;
 }
 
 bool tc_admit_session(struct tc_core *c, tc_time now)
@@ -65,41 +73,58 @@ bool tc_admit_session(struct tc_core *c, tc_time now)
 	return true;
 }
 
-static void forget_syn(struct tc_core *c, struct tc_syn *syn)
+static void forget_data(struct tc_core *c, struct tc_syn *syn)
 {
 	if (syn->chunk != TC_NIL) {
 		tc_slab_give(&c->chunks, syn->chunk);
 		c->syns.chunks--;
+		syn->chunk = TC_NIL;
 	}
+}
+
+static void forget_syn(struct tc_core *c, struct tc_syn *syn)
+{
+	forget_data(c, syn);
 	tc_syns_remove(&c->syns, syn, tc_core_hash(c, &syn->tuple));
 	c->ledger.syns_held--;
 }
 
 void tc_admit_give_up(struct tc_core *c, struct tc_syn *syn)
 {
-	c->ledger.drops[syn->shed ? TC_DROP_SHED : TC_DROP_SYN_NO_ACCEPT]++;
+	c->ledger.drops[drop_of(syn)]++;
 	forget_syn(c, syn);
 }
 
-enum tc_drop tc_admit_on_shed(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt)
+void tc_admit_count_lost(struct tc_core *c, uint64_t n, enum tc_end end)
 {
-	if (pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST)) {
-		tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
-		uint64_t n = (uint32_t)tc_seq_diff(end, tc_seq_add(syn->isn, 1));
-		c->ledger.to_copy += n * c->cfg.copies;
-		c->ledger.lost[TC_END_SHED] += n * c->cfg.copies;
+	c->ledger.to_copy += n * c->cfg.copies;
+	c->ledger.lost[end] += n * c->cfg.copies;
+}
+
+enum tc_drop tc_admit_on_left_out(struct tc_core *c, struct tc_syn *syn,
+				  const struct tc_packet *pkt)
+{
+	enum tc_drop drop = drop_of(syn);
+	/* .isn moves on to the last number that is counted */
+	tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
+	int32_t n = tc_seq_diff(end, tc_seq_add(syn->isn, 1));
+	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
+	if (n > 0 && (ends || pkt->payload_len > 0)) {
+		tc_admit_count_lost(c, (uint32_t)n, syn->end);
+		syn->isn = tc_seq_add(end, UINT32_MAX);
+	}
+	if (ends) {
 		tc_admit_give_up(c, syn);
 	}
-	return TC_DROP_SHED;
+	return drop;
 }
 
 void tc_admit_shed_syns(struct tc_core *c)
 {
 	struct tc_syn *syn = tc_syns_youngest(&c->syns);
 	for (uint32_t i = 0; syn != NULL && i < TC_SHED_SYNS_MAX; i++) {
-		if (!syn->shed && tc_admit_is_shed(c, &syn->tuple)) {
-			syn->shed = true;
-			count_shed(c);
+		if (syn->end == TC_END_NONE && tc_admit_is_shed(c, &syn->tuple)) {
+			leave_out(c, syn, TC_END_SHED);
 		}
 		syn = tc_syns_older(&c->syns, syn);
 	}
@@ -149,9 +174,13 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 	}
 	syn->device = (uint16_t)pkt->device;
 	syn->copy = tc_mark_is_copy(&pkt->tcp, pkt->at + c->cfg.wall_offset);
-	syn->shed = !syn->copy && tc_admit_is_shed(c, t);
-	if (syn->shed) {
-		count_shed(c);
+	if (!syn->copy && tc_admit_is_shed(c, t)) {
+		if (s != NULL) {
+			tc_session_detach(c, s,
+					  pkt->at); /* the ACK that would show it is not captured */
+			s = NULL;
+		}
+		leave_out(c, syn, TC_END_SHED);
 	} else {
 		keep_syn_data(c, syn, pkt);
 	}
@@ -175,6 +204,11 @@ enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_se
 			tc_session_detach(c, old, now);
 		}
 		drop = tc_session_open(c, syn, pkt, map, now, &s);
+	}
+	if (drop == TC_DROP_FLOWS_FULL) {
+		forget_data(c, syn);
+		leave_out(c, syn, TC_END_NO_ROOM);
+		return tc_admit_on_left_out(c, syn, pkt);
 	}
 	if (drop != TC_DROP_NONE) {
 		forget_syn(c, syn);

@@ -78,7 +78,7 @@ static const char *check_targets(const struct tc_core *c)
 	uint32_t held[TC_MAPS_MAX] = { 0 };
 	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
 		const struct tc_replica *r = tc_replica_at(c, i);
-		if (r->live) {
+		if (tc_replica_is_live(r)) {
 			uint16_t t = tc_replica_target(c, r);
 			asking[t] += !r->waiting && r->ep.state == TC_TCP_SYN_SENT;
 			held[t] += r->held_back;
@@ -107,7 +107,7 @@ const char *tc_core_check(const struct tc_core *c, tc_time now)
 	}
 	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
 		const struct tc_replica *r = tc_replica_at(c, i);
-		if (!r->live) {
+		if (!tc_replica_is_live(r)) {
 			continue;
 		}
 		const struct tc_session *s = tc_session_at(c, r->session);

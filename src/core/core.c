@@ -217,7 +217,12 @@ static enum tc_drop on_unknown(struct tc_core *c, const struct tc_tuple *t, uint
 		return TC_DROP_AFTER_END;
 	}
 	/* a lone SYN of the tuple is the better claim */
-	return has_syn ? TC_DROP_NO_SESSION : tc_session_join(c, t, online_hash, map, pkt);
+	drop = has_syn ? TC_DROP_NO_SESSION : tc_session_join(c, t, online_hash, map, pkt);
+	if (drop == TC_DROP_FLOWS_FULL) {
+		/* without a place nothing tells whether they were counted already */
+		tc_admit_count_lost(c, pkt->payload_len, TC_END_NO_ROOM);
+	}
+	return drop;
 }
 
 static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc_time now,
@@ -242,10 +247,11 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	struct tc_syn *syn = tc_syns_find(&c->syns, &t, hash);
 	if (syn != NULL) {
 		int32_t ahead = tc_seq_diff(pkt->tcp.seq, tc_seq_add(syn->isn, 1));
-		int32_t most = (int32_t)(syn->shed ? TC_GHOST_AHEAD_MAX : TC_NEAR_MAX);
+		int32_t most =
+			(int32_t)(syn->end != TC_END_NONE ? TC_GHOST_AHEAD_MAX : TC_NEAR_MAX);
 		bool its = ahead >= 0 && ahead <= most && pkt->device == syn->device;
-		if (its && syn->shed) {
-			return tc_admit_on_shed(c, syn, pkt);
+		if (its && syn->end != TC_END_NONE) {
+			return tc_admit_on_left_out(c, syn, pkt);
 		}
 		if (its && (pkt->tcp.flags & TC_TCP_RST)) {
 			tc_admit_give_up(c, syn);
@@ -360,7 +366,7 @@ static void stop(struct tc_core *c, tc_time now)
 	c->stopping = true;
 	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
 		struct tc_replica *r = tc_replica_at(c, i);
-		if (r->live) {
+		if (tc_replica_is_live(r)) {
 			tc_replica_drain(c, r, TC_END_STOPPED, now);
 		}
 	}
@@ -376,7 +382,7 @@ static void on_capture_end(struct tc_core *c)
 	tc_session_forget_ghosts(c);
 	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
 		struct tc_replica *r = tc_replica_at(c, i);
-		if (r->live) {
+		if (tc_replica_is_live(r)) {
 			tc_session_on_capture_end(c, tc_session_at(c, r->session));
 			tc_replica_touch(c, r);
 		}
@@ -419,7 +425,7 @@ void tc_core_on_event(struct tc_core *c, const struct tc_event *ev, tc_time now)
 	case TC_EVENT_SEND_ERROR:
 		c->ledger.send_errors++;
 		if (ev->error == EMSGSIZE && ev->replica < c->replicas.fresh &&
-		    tc_replica_at(c, ev->replica)->live) {
+		    tc_replica_is_live(tc_replica_at(c, ev->replica))) {
 			tc_path_on_too_large(c, tc_replica_at(c, ev->replica));
 		}
 		break;
@@ -450,7 +456,10 @@ static void on_loss(struct tc_core *c, struct tc_replica *r, tc_time now)
 static void on_shed(struct tc_core *c, struct tc_replica *r, tc_time now)
 {
 	if (tc_admit_is_shed(c, &tc_session_at(c, r->session)->online)) {
-		tc_replica_drain(c, r, TC_END_SHED, now);
+		/* whatever it drained for */
+		r->drain_since = tc_stamp_of(now);
+		r->drain_end = TC_END_SHED;
+		tc_replica_touch(c, r);
 	}
 }
 
@@ -481,7 +490,7 @@ static void scan_step(struct tc_core *c, struct tc_scan *scan,
 	uint32_t to = tc_u32_min(c->replicas.fresh, scan->next + TC_ANNOUNCE_BATCH);
 	for (; scan->on && scan->next < to && c->n_notes < TC_NOTES_MAX; scan->next++) {
 		struct tc_replica *r = tc_replica_at(c, scan->next);
-		if (r->live) {
+		if (tc_replica_is_live(r)) {
 			tell(c, r, now);
 		}
 	}

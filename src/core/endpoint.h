@@ -66,7 +66,7 @@ struct tc_endpoint {
 	tc_stamp rtt_at;   /* when the segment that is timed was sent */
 	tc_stamp owing_at; /* since when the target owes progress */
 	tc_stamp pace_at;  /* when what was sent would have left, had it been spread evenly */
-	tc_stamp sent_at;  /* last new byte, or the handshake */
+	tc_stamp sent_at;  /* last byte, new or again, or the handshake */
 	uint16_t cut;	   /* payload bytes of a full segment */
 	uint16_t syn_win;  /* window of the SYN: half of the mark */
 	uint8_t state;	   /* enum tc_tcp_state */

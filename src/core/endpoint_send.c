@@ -123,7 +123,9 @@ static bool plan_resend(struct tc_endpoint *ep, const struct tc_endpoint_env *en
 	uint32_t data = tc_seq_lt(hole.left, end) ?
 				(uint32_t)tc_seq_diff(tc_seq_min(hole.right, end), hole.left) :
 				0;
-	uint32_t len = whole_packets(ep, pace(ep, tc_u32_min(data, room / ep->cut * ep->cut), now));
+	uint32_t len = tc_u32_min(data, room / ep->cut * ep->cut);
+	/* the segment that a timer or duplicates ask for is not held back: nothing else may be out whose acknowledgement would go on */
+	len = ep->force_rxt ? tc_u32_min(len, ep->cut) : whole_packets(ep, pace(ep, len, now));
 	if (len == 0 && data > 0) {
 		return false;
 	}
@@ -302,8 +304,8 @@ static void sent(struct tc_endpoint *ep, struct tc_endpoint_env *env, const stru
 			ep->rtt_seq = end;
 		}
 		ep->snd_nxt = end;
-		ep->sent_at = tc_stamp_of(now);
 	}
+	ep->sent_at = tc_stamp_of(now);
 	if (plan->len > 0 && ep->srtt_us != 0) {
 		ep->pace_at = tc_stamp_of(now + pace_ahead(ep, now) + pace_time(ep, plan->len));
 	}

@@ -120,7 +120,15 @@ tc_time tc_pace_end_gate(const struct tc_core *c, const struct tc_replica *r,
 	if (c->cfg.pace != TC_PACE_RESPONSE && c->cfg.pace != TC_PACE_THINK) {
 		return tc_pace_gate(c, r, m, now, &why);
 	}
-	tc_time at = r->timed ? TC_TIME_NEVER : answered_at(c, r, m, now, &why);
+	if (tc_seq_lt(r->ep.snd_una, r->ep.snd_nxt)) {
+		return TC_TIME_NEVER; /* what has not arrived was not read; its acknowledgement wakes us */
+	}
+	bool sure = !r->timed && !r->unsure;
+	tc_time at = sure ? answered_at(c, r, m, now, &why) : TC_TIME_NEVER;
+	if (why == TC_PACE_ANSWERED && !r->ep.fin_rcvd && answer_bytes(r) > 0 &&
+	    answer_bytes(r) < online_bytes(r, m)) {
+		at = tc_time_max(at, tc_stamp_past(r->ans_last, now) + TC_QUIET_MAX);
+	}
 	if (why == TC_PACE_LIMIT && r->turns > 0) {
 		tc_time heard = tc_stamp_past(r->ep.sent_at, now);
 		heard = tc_stamp_is_set(r->ans_last) ?
@@ -183,9 +191,12 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 	} else if (why == TC_PACE_LIMIT && r->turns > 0) {
 		r->late_us = (uint32_t)((now - sent) / TC_US);
 	}
-	if (why == TC_PACE_AHEAD) {
+	bool ahead = why == TC_PACE_AHEAD || (why == TC_PACE_LIMIT && !r->other_size);
+	r->unsure |= r->timed || (why == TC_PACE_LIMIT && r->other_size);
+	c->ledger.turns_ahead += why == TC_PACE_AHEAD;
+	if (ahead) {
+		/* that answer is still on its way */
 		r->ans_base = tc_seq_add(r->ans_base, online_bytes(r, m));
-		c->ledger.turns_ahead++;
 	} else {
 		if (answer_bytes(r) > 0) {
 			r->other_size = answer_bytes(r) != online_bytes(r, m);

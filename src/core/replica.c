@@ -126,7 +126,6 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 		tc_slab_give(&c->replicas, i);
 		return TC_END_NO_ROOM;
 	}
-	r->live = true;
 	tc_wheel_node_init(&c->wheel, i);
 	s->replicas = i;
 	s->copies++;
@@ -289,7 +288,7 @@ static void finish(struct tc_core *c, struct tc_replica *r, tc_time now)
 	}
 	*from = r->sibling;
 	s->live--;
-	r->live = false;
+	r->session = TC_NIL;
 	tc_slab_give(&c->replicas, i);
 
 	struct tc_replica *next = find_waiting(c, &target, hash, now);

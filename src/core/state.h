@@ -74,8 +74,8 @@ struct tc_session {
  */
 struct tc_replica {
 	struct tc_endpoint ep;
-	uint32_t alias; /* its client address: number in cfg.pool, TC_NIL for the client's own */
-	uint32_t session;
+	uint32_t alias;	  /* its client address: number in cfg.pool, TC_NIL for the client's own */
+	uint32_t session; /* TC_NIL: not in use, for slabs do not tell */
 	uint32_t sibling;
 	uint32_t ready_next;
 	tc_seq base; /* position that its ISN stands for: one before the first byte that it speaks */
@@ -93,11 +93,11 @@ struct tc_replica {
 	uint8_t limits;	   /* turns in a row that began by limit */
 	uint8_t drain_end; /* enum tc_end, with drain_since */
 	uint8_t end;	   /* enum tc_end: it is to be freed */
-	bool live : 1;	   /* in use: slabs do not tell */
 	bool waiting : 1;
 	bool ready : 1;
 	bool timed : 1;
 	bool other_size : 1; /* the last answer that was waited for was not as long as the online server's */
+	bool unsure : 1; /* an answer may be outstanding that was not waited for */
 	bool reset_sent : 1;
 	bool held_back : 1; /* its target is silent, and others ask it already */
 	bool reopening : 1; /* the target closed before its client did: close, and go on on a new connection */
@@ -211,6 +211,11 @@ static inline tc_seq tc_session_first(const struct tc_session *s)
 	return tc_seq_add(s->isn, 1);
 }
 
+static inline bool tc_replica_is_live(const struct tc_replica *r)
+{
+	return r->session != TC_NIL;
+}
+
 static inline uint16_t tc_replica_target(const struct tc_core *c, const struct tc_replica *r)
 {
 	return c->target_of[tc_session_at(c, r->session)->map];
@@ -273,8 +278,11 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 /** tc_admit_accept() - the handshake is complete: a session, in the place of an older one on the tuple */
 enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_session *old,
 			     const struct tc_packet *pkt, tc_time now);
-/** tc_admit_on_shed() - a packet of a client that was shed at its SYN: its last one tells how much it said */
-enum tc_drop tc_admit_on_shed(struct tc_core *c, struct tc_syn *syn, const struct tc_packet *pkt);
+/** tc_admit_on_left_out() - a packet of a client that is not copied, for the end that its SYN has: how much it said */
+enum tc_drop tc_admit_on_left_out(struct tc_core *c, struct tc_syn *syn,
+				  const struct tc_packet *pkt);
+/** tc_admit_count_lost() - @n bytes of a client that no copy says */
+void tc_admit_count_lost(struct tc_core *c, uint64_t n, enum tc_end end);
 /** tc_admit_give_up() - a lone SYN was not accepted */
 void tc_admit_give_up(struct tc_core *c, struct tc_syn *syn);
 /** tc_admit_shed_syns() - fewer clients are kept: the handshakes of the others will not be seen any more */

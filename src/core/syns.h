@@ -23,8 +23,8 @@ struct tc_syn {
 	uint32_t older; /* list by age; TC_NIL at the ends */
 	uint32_t younger;
 	uint16_t device;
-	bool copy; /* of another tcpcopy (wire/mark.h) */
-	bool shed; /* counted as a session that was shed */
+	bool copy;   /* of another tcpcopy (wire/mark.h) */
+	uint8_t end; /* enum tc_end: counted as a session that ended for it, and not copied */
 };
 
 _Static_assert(sizeof(struct tc_syn) == 64, "a lone SYN costs 64 bytes");

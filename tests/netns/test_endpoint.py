@@ -7,9 +7,9 @@
                                                         +---- wire2 ---- target2 10.2.0.12
                                                         +---- ...
 
-The client's path to the online server is fast, so a copy is as fast as our TCP and the wire let it be. For comparison the kernel's
-own TCP of the online host brings the same bytes to the same targets over the same wires with the same seeds. All wires are used at the
-same time, each by one connection. What counts is how long a target's server took from accept() to the last byte.
+Uploads come from a capture file whose clients were fast, so a copy is as fast as our TCP and the wire let it be. For comparison the
+kernel's own TCP of the online host brings as many bytes to the same targets over the same wires with the same seeds. All wires are used
+at the same time, each by one connection. What counts is how long a target's server took from accept() to the last byte.
 """
 
 import collections
@@ -31,7 +31,7 @@ from pair import Pair  # pylint: disable=wrong-import-position
 from wire import Wire  # pylint: disable=wrong-import-position
 
 SERVERS_CPU, TOOLS_CPU = cpus()
-WIRES = 5
+WIRES = 2
 UPLOAD = 10_000_000
 FIRST_PORT = 8001
 TARGET_PORT = 8080
@@ -43,10 +43,12 @@ RATIO = 1.3
 STILL_MS = 50
 ATTEMPTS = 3
 CONNECTIONS = 50
-# bytes a second of a client: four times what a wire carries, and not so much that the uploads leave this machine no CPU for the rest
-CLIENT_RATE = 10_000_000
-ETH_P_ALL, SO_TIMESTAMPNS, SO_MAX_PACING_RATE = 3, 35, 47
-SYN, ACK = 0x02, 0x10
+CLIENT = "10.1.0.11"
+# bytes a second of a client in the capture: twice what a wire carries, and no burst that keeps the CPU from the rest
+CLIENT_RATE = 5_000_000
+SETTLED = 2
+ETH_P_ALL, SO_TIMESTAMPNS = 3, 35
+FIN, SYN, ACK = 0x01, 0x02, 0x10
 
 Lane = collections.namedtuple("Lane", "number wire target port")
 
@@ -148,6 +150,12 @@ class Handshakes:
         return took
 
 
+def introduce(host, other):
+    """A host knows the address of another's device: what it would otherwise ask for over a slow wire counts for nobody."""
+    mac = other.run("cat", "/sys/class/net/eth0/address").strip()
+    host.run("ip", "neigh", "replace", other.ip, "lladdr", mac, "dev", "eth0", "nud", "permanent")
+
+
 class Net:
     CLIENT_NET = "10.1.0.0/24"
 
@@ -157,7 +165,7 @@ class Net:
         lab.bridge(self.router, "servers", "10.2.0.1/24")
         self.router.sysctl("net.ipv4.ip_forward=1")
         self.client, self.online, self.assistant = (lab.host(name) for name in ("client", "online", "assistant"))
-        lab.join(self.client, self.router, "clients", "10.1.0.11/24")
+        lab.join(self.client, self.router, "clients", f"{CLIENT}/24")
         lab.join(self.online, self.router, "servers", "10.2.0.2/24")
         lab.join(self.assistant, self.router, "servers", "10.2.0.4/24")
         for host in (self.client, self.online):
@@ -173,6 +181,8 @@ class Net:
         wire.plug_bridge("a", self.router, "servers")
         wire.plug("b", target, "eth0", f"10.2.0.{10 + i}/24")
         target.route(self.CLIENT_NET, self.assistant.ip)
+        for host, other in ((target, self.online), (target, self.assistant), (self.online, target)):
+            introduce(host, other)
         return Lane(i, wire, target, FIRST_PORT + i - 1)
 
     def pair(self, *args):
@@ -193,30 +203,49 @@ class Net:
         counts.extend(lane.wire.stop() for lane in self.lanes)
 
 
-def upload(host, ip, port, options):
-    """The kernel's TCP of a host sends it all; @options: (level, name, value) for its socket."""
+def upload(host, ip, port, congestion):
+    """The kernel's TCP of a host sends it all."""
     with host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
         s.settimeout(60)
-        for option in options:
-            s.setsockopt(*option)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
         s.connect((ip, port))
         s.sendall(bytes(UPLOAD))
         s.shutdown(socket.SHUT_WR)
         s.recv(1)
 
 
-def start_uploads(host, addresses, *options):
-    threads = [threading.Thread(target=upload, args=(host, *address, options), daemon=True) for address in addresses]
-    for thread in threads:
-        thread.start()
-    return threads
+def packet(client_port, server, port, seq, ack, flags, payload=b""):
+    """A frame of the client; nobody verifies the checksums of a capture."""
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40 + len(payload), 0, 0, 64, socket.IPPROTO_TCP, 0,
+                     socket.inet_aton(CLIENT), socket.inet_aton(server))
+    tcp = struct.pack("!HHIIBBHHH", client_port, port, seq, ack, 5 << 4, flags, 65535, 0, 0)
+    return bytes(12) + b"\x08\x00" + ip + tcp + payload
+
+
+def write_capture(path, net):
+    """One upload to each port of the online server, in packets of 50 kB that follow each other closely."""
+    # a SYN that nobody accepts, and then a pause: both programs have set up their rings before an upload begins
+    frames = [(0, packet(39999, net.online.ip, FIRST_PORT, 1000, 0, SYN))]
+    for lane in net.lanes:
+        port, at = 40000 + lane.number, SETTLED + 0.001 * lane.number
+        frames.append((at, packet(port, net.online.ip, lane.port, 1000, 0, SYN)))
+        frames.append((at + 0.001, packet(port, net.online.ip, lane.port, 1001, 5001, ACK)))
+        for sent in range(0, UPLOAD, 50000):
+            data = bytes(min(50000, UPLOAD - sent))
+            fin = FIN if sent + len(data) == UPLOAD else 0
+            frames.append((at + 0.002 + sent / CLIENT_RATE, packet(port, net.online.ip, lane.port, 1001 + sent, 5001, ACK | fin, data)))
+    with open(path, "wb") as f:
+        f.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+        for at, frame in sorted(frames, key=lambda f: f[0]):
+            f.write(struct.pack("=IIII", 1700000000 + int(at), int(at % 1 * 1e6), len(frame), len(frame)) + frame)
 
 
 def kernel_times(net, settings, congestion=CONGESTION):
     with net.wires(settings) as counts:
         sinks = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
-        threads = start_uploads(net.online, [(lane.target.ip, TARGET_PORT) for lane in net.lanes],
-                                (socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion))
+        threads = [threading.Thread(target=upload, args=(net.online, lane.target.ip, TARGET_PORT, congestion), daemon=True) for lane in net.lanes]
+        for thread in threads:
+            thread.start()
         times = [sink.result() for sink in sinks]
         for thread in threads:
             thread.join()
@@ -224,17 +253,13 @@ def kernel_times(net, settings, congestion=CONGESTION):
 
 
 def our_times(net, settings):
+    path = os.path.join(net.online.lab.folder, "uploads.pcap")
+    write_capture(path, net)
     with net.wires(settings) as counts:
-        pair = net.pair("--max-lag", "120", "-m", "1024")
-        targets = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
-        online = [Sink(net.online, lane.port) for lane in net.lanes]
-        threads = start_uploads(net.client, [(net.online.ip, lane.port) for lane in net.lanes],
-                                (socket.SOL_SOCKET, SO_MAX_PACING_RATE, CLIENT_RATE))
-        for sink in online:
-            sink.result()
-        times = [sink.result() for sink in targets]
-        for thread in threads:
-            thread.join()
+        sinks = [Sink(lane.target, TARGET_PORT) for lane in net.lanes]
+        pair = net.pair("-i", path, "--max-lag", "120", "-m", "1024")
+        times = [sink.result() for sink in sinks]
+        pair.tcpcopy.wait(30)
         summary = pair.stop()
     return times, counts, summary
 
