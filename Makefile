@@ -40,7 +40,9 @@ demo:
 
 lab:
 	@packaging/deps.sh test
-	@$(MAKE) all
+	@$(MAKE) build/build.ninja
+	@meson configure build -Dtests=enabled
+	@ninja -C build tcpcopy intercept lab/wire lab/turn_server lab/turn_load
 	@TCPCOPY_BUILD=$(CURDIR)/build lab/scenario.py
 
 test:

@@ -17,12 +17,13 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 SANITIZE = ["-Db_sanitize=address,undefined"]
-# (build directory, compiler, options of meson, suites to run or None for a build alone)
+# (build directory, compiler, options of meson, suites to run, a script to run on it)
 BUILDS = [
-    ("build-test", "gcc", [], ["unit", "sim", "script", "golden", "fuzz", "lint", "netns"]),
-    ("build-test-san", "gcc", SANITIZE + ["-Dsim_seeds=2000"], ["unit", "sim", "script", "fuzz"]),
-    ("build-test-clang", "clang-14", [], None),
-    ("build-test-fuzz", "clang-14", SANITIZE + ["-Dfuzz=true"], ["fuzz"]),
+    ("build-test", "gcc", [], ["unit", "sim", "script", "golden", "fuzz", "lint", "netns"], None),
+    ("build-test-san", "gcc", SANITIZE + ["-Dsim_seeds=2000"], ["unit", "sim", "script", "fuzz"], None),
+    ("build-test-clang", "clang-14", [], [], None),
+    ("build-test-fuzz", "clang-14", SANITIZE + ["-Dfuzz=true"], ["fuzz"], None),
+    ("build-test-static", "gcc", ["-Dstatic=true", "-Dprefer_static=true", "-Dtests=disabled"], [], "packaging/check-static.sh"),
 ]
 
 
@@ -70,6 +71,13 @@ def run(name, suites):
     return tests
 
 
+def check(name, script):
+    """Run a script on a build, as one test more."""
+    done = subprocess.run([script, name], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(done.stderr)
+    return {"name": script, "result": "OK" if done.returncode == 0 else "FAIL", "stderr": done.stderr}
+
+
 def reason(test):
     lines = [l.strip() for l in (test.get("stdout", "") + "\n" + test.get("stderr", "")).splitlines() if l.strip()]
     return lines[-1] if lines else "no reason given"
@@ -78,13 +86,16 @@ def reason(test):
 def main():
     os.chdir(ROOT)
     passed, failed, skipped = 0, [], []
-    for name, compiler, options, suites in BUILDS:
+    for name, compiler, options, suites, script in BUILDS:
         began = time.monotonic()
         say(f"== {name}: {compiler} -Werror {' '.join(options)}".rstrip())
         if not build(name, compiler, options):
             failed.append(f"{name}: does not build")
             continue
-        for test in run(name, suites) if suites else []:
+        tests = run(name, suites) if suites else []
+        if script:
+            tests.append(check(name, script))
+        for test in tests:
             title = f"{name}: {test['name']}"
             if test["result"] in ("OK", "EXPECTEDFAIL"):
                 passed += 1
