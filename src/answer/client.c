@@ -223,7 +223,8 @@ static void welcome(struct client *c, struct channel *ch, const char *software)
 {
 	char at[TC_SOCKET_TEXT_MAX];
 	say(ch, "connected to %s: %s, %s", where(ch, at), software[0] ? software : "intercept",
-	    c->has_key ? "with key" : "encrypted, but without a key not authenticated");
+	    c->has_key ? "with key" :
+			 "encrypted, but without a key not authenticated: see tcpcopy genkey");
 	ch->state = UP;
 	ch->up_at = c->now;
 	ch->ping_at = c->now + PING_EVERY;

@@ -63,6 +63,7 @@ struct tc_intercept {
 	char *filter;	   /* its text; owned */
 	tc_time follow_at; /* no other filter before */
 	unsigned waiting;  /* peers that are to be welcomed when there is one; a set */
+	bool wide;	   /* it lets through what nobody asks for any more */
 	uint64_t kernel_drops_told;
 	uint32_t devices_down_told;
 	bool heard;	    /* a tcpcopy has come */
@@ -143,7 +144,8 @@ static bool follow_targets(struct tc_intercept *w, tc_time now)
 	if (w->set->opt->filter != NULL) {
 		return true;
 	}
-	if (tc_targets_filter(&w->targets, w->set, &filter) < 0) {
+	int r = tc_targets_filter(&w->targets, w->set, &filter);
+	if (r < 0) {
 		TC_LOG_LIMITED(w->log, now, TC_LOG_ERROR, "cannot make a filter: out of memory");
 		return true;
 	}
@@ -162,6 +164,12 @@ static bool follow_targets(struct tc_intercept *w, tc_time now)
 	free(w->filter);
 	w->filter = filter;
 	TC_LOG_LIMITED(w->log, now, TC_LOG_INFO, "capturing filter=\"%s\"", filter);
+	if (r == TC_TARGETS_E_LEFT_OUT) {
+		TC_LOG_LIMITED(w->log, now, TC_LOG_WARNING,
+			       "not all targets are captured: without a key there may be %u "
+			       "addresses: give --key, or -F",
+			       TC_TARGETS_HOSTS_MAX);
+	}
 	return true;
 }
 
@@ -338,6 +346,18 @@ static void tell_silence(struct tc_intercept *w, const struct tc_capture_stats *
 	}
 }
 
+/* Do not capture for ever what somebody asked for once. */
+static void forget_targets(struct tc_intercept *w, tc_time now)
+{
+	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
+		if (w->targets.n[p] > 0 && !tc_relay_has_peer(w->relay, p)) {
+			tc_targets_forget(&w->targets, p);
+			w->wide = true;
+		}
+	}
+	w->wide = w->wide && !follow_targets(w, now);
+}
+
 static void on_tick(struct tc_intercept *w, tc_time now)
 {
 	struct tc_capture_stats s;
@@ -346,6 +366,7 @@ static void on_tick(struct tc_intercept *w, tc_time now)
 	w->capture->ops->stats(w->capture, &s);
 	tell_losses(w, &s, now);
 	tell_silence(w, &s, now);
+	forget_targets(w, now);
 	welcome_waiting(w, now);
 	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
 		if (w->conn_of[p] == 0) {
@@ -419,16 +440,32 @@ int tc_intercept_run(struct tc_intercept *w)
 	return 0;
 }
 
+/* Through the log: a terminal or pipe that takes nothing must not stop the loop. */
+static void tell_summary(struct tc_intercept *w)
+{
+	struct tc_summary s;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *to = open_memstream(&text, &n);
+	if (to == NULL) {
+		return;
+	}
+	tc_intercept_summary(w, &s);
+	tc_summary_text(&s, to);
+	if (fclose(to) == 0) {
+		tc_log_text(w->log, text, n);
+	}
+	free(text);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	(void)what;
 	struct tc_intercept *w = arg;
-	struct tc_summary s;
 	char error[TC_DAEMON_ERROR_MAX];
 	switch (number) {
 	case SIGUSR1:
-		tc_intercept_summary(w, &s);
-		tc_summary_text(&s, stderr);
+		tell_summary(w);
 		break;
 	case SIGHUP:
 		if (w->log_path != NULL && tc_log_file_open(w->log_path, error) < 0) {

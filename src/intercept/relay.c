@@ -483,6 +483,11 @@ void tc_relay_on_gone(struct tc_relay *r, unsigned peer, tc_time now)
 	}
 }
 
+bool tc_relay_has_peer(const struct tc_relay *r, unsigned peer)
+{
+	return peer < TC_RELAY_PEERS && r->peers[peer].state != PEER_FREE;
+}
+
 bool tc_relay_on_announce(struct tc_relay *r, unsigned peer, const struct tc_tuple *tuple,
 			  tc_time now)
 {

@@ -59,6 +59,8 @@ int tc_relay_on_hello(struct tc_relay *r, const struct tc_channel_hello *hello, 
 		      unsigned *ret_peer);
 /** tc_relay_on_gone() - its channel is lost; its flows stay for flow_idle, in case it comes back */
 void tc_relay_on_gone(struct tc_relay *r, unsigned peer, tc_time now);
+/** tc_relay_has_peer() - is it there, or may it come back to its flows */
+bool tc_relay_has_peer(const struct tc_relay *r, unsigned peer);
 /** tc_relay_on_packet() - a packet captured from the target's side; payload bytes are never looked at, only their number */
 void tc_relay_on_packet(struct tc_relay *r, const struct tc_packet *pkt, tc_time now);
 /** tc_relay_on_announce() - @peer will speak on @tuple; false when the table is full or another peer owns it */

@@ -6,6 +6,7 @@
 #include "capture/filter.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +19,6 @@
  * must then, which the relay counts as stray; compiling takes 50 ms at most.
  */
 #define PAIRS_MAX 16
-#define HOSTS_MAX 64
 #define RANGES_MAX 16
 
 void tc_targets_set(struct tc_targets *t, unsigned peer, const struct tc_channel_hello *hello)
@@ -27,19 +27,35 @@ void tc_targets_set(struct tc_targets *t, unsigned peer, const struct tc_channel
 	memcpy(t->of[peer], hello->targets, sizeof hello->targets);
 }
 
+void tc_targets_forget(struct tc_targets *t, unsigned peer)
+{
+	t->n[peer] = 0;
+}
+
 struct list {
 	struct tc_filter_target *at;
 	unsigned n;
+	unsigned n_hosts;
+	unsigned hosts_max;
+	bool left_out;
 };
 
 static void add(struct list *l, const struct tc_ip *ip, uint16_t port)
 {
 	uint16_t last = port != 0 ? port : UINT16_MAX; /* 0: all ports of that address */
+	bool known = false;
 	for (unsigned i = 0; i < l->n; i++) {
-		if (tc_ip_eq(&l->at[i].ip, ip) && l->at[i].port == port) {
+		bool same = tc_ip_eq(&l->at[i].ip, ip);
+		if (same && l->at[i].port == port) {
 			return;
 		}
+		known = known || same;
 	}
+	if (!known && l->n_hosts == l->hosts_max) {
+		l->left_out = true;
+		return;
+	}
+	l->n_hosts += !known;
 	l->at[l->n++] = (struct tc_filter_target){ .ip = *ip, .port = port, .port_last = last };
 }
 
@@ -91,15 +107,15 @@ static void print_ports(struct list *l, FILE *f)
 
 static void print_hosts(const struct list *l, FILE *f)
 {
-	const struct tc_ip *hosts[HOSTS_MAX];
+	const struct tc_ip *hosts[TC_TARGETS_HOSTS_MAX];
 	unsigned n = 0;
+	if (l->n_hosts > TC_TARGETS_HOSTS_MAX) {
+		return; /* any */
+	}
 	for (unsigned i = 0; i < l->n; i++) {
 		unsigned k = 0;
 		while (k < n && !tc_ip_eq(hosts[k], &l->at[i].ip)) {
 			k++;
-		}
-		if (k == HOSTS_MAX) {
-			return; /* any */
 		}
 		if (k == n) {
 			hosts[n++] = &l->at[i].ip;
@@ -150,16 +166,19 @@ int tc_targets_filter(const struct tc_targets *t, const struct tc_intercept_sett
 		      char **ret_text)
 {
 	size_t max = (size_t)TC_RELAY_PEERS * TC_CHANNEL_TARGETS_MAX * (1 + s->n_containers);
-	struct list l = { .at = calloc(max, sizeof *l.at) };
+	struct list l = { .at = calloc(max, sizeof *l.at),
+			  .hosts_max = s->has_key ? UINT_MAX : TC_TARGETS_HOSTS_MAX };
 	if (l.at == NULL) {
 		return -ENOMEM;
 	}
-	for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
-		for (unsigned i = 0; i < t->n[p]; i++) {
-			add_all(&l, &t->of[p][i], s);
+	for (unsigned i = 0; i < TC_CHANNEL_TARGETS_MAX; i++) {
+		for (unsigned p = 0; p < TC_RELAY_PEERS; p++) {
+			if (i < t->n[p]) {
+				add_all(&l, &t->of[p][i], s);
+			}
 		}
 	}
 	int r = text_of(&l, ret_text);
 	free(l.at);
-	return r;
+	return r == 0 && l.left_out ? TC_TARGETS_E_LEFT_OUT : r;
 }

@@ -11,6 +11,7 @@ import collections
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -99,6 +100,11 @@ def heard(peer, count, seconds=5):
     return got
 
 
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
 @contextlib.contextmanager
 def stage():
     with Lab(print) as lab:
@@ -163,6 +169,16 @@ def test_many_targets_get_a_filter_that_is_made_quickly_and_only_once_a_second()
             s.accept(i, 5000, target=f"10.2.0.{40 + i}")
             heard(p, 1)
         assert s.intercept.errors().count("capturing filter=") < 6
+
+
+def test_what_nobody_copies_to_any_more_is_not_captured_any_more():
+    with stage() as s:
+        s.start("-i", "eth0", "-t", "2")
+        s.peer(1).kill()
+        assert until(lambda: 'capturing filter="less 1"' in s.intercept.errors(), 8), s.intercept.errors()
+        p = s.peer(2)
+        s.accept(2, 5000)
+        heard(p, 1)
 
 
 def test_ipv6_and_vlan_tags_and_padded_frames_are_understood():
@@ -296,6 +312,54 @@ def test_strangers_have_no_effect_on_others():
         assert channel["turned_away"] + channel["strangers_ended"] >= 300  # a tcpcopy may have had to try again
 
 
+def test_a_thousand_connections_that_say_nothing_keep_nobody_out():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with stage() as s, contextlib.ExitStack() as idle:
+        s.start("-i", "eth0", "--json")
+        p = s.peer(1)
+        memory = rss_kb(s.intercept.pid)
+        strangers = [idle.enter_context(s.net.assistant.socket(socket.AF_INET, socket.SOCK_STREAM)) for _ in range(1000)]
+        for i, stranger in enumerate(strangers):  # from several addresses, as the places of one are few
+            stranger.setblocking(False)
+            stranger.bind((f"127.0.1.{i % 50 + 1}", 0))
+            stranger.connect_ex(("127.0.0.1", PORT))
+        began = time.monotonic()
+        s.accept(1, 5000)
+        heard(p, 1)
+        assert time.monotonic() - began < 1
+        q = s.peer(2)
+        assert time.monotonic() - began < 5
+        s.accept(2, 6000)
+        heard(q, 1)
+        peers = 2
+        established = ("ss", "-tnH", "state", "established", "sport", "=", f":{PORT}")
+        assert until(lambda: len(s.net.assistant.run(*established).splitlines()) == peers, 20, pause=0.5)
+        assert rss_kb(s.intercept.pid) < memory + 8192
+        channel = s.stop()["channel"]
+        assert p.output().splitlines().count("up") == 1
+        assert (channel["welcomed"], channel["malformed"], channel["refused"]) == (peers, 0, 0)
+        assert channel["turned_away"] > 0
+        assert channel["turned_away"] + channel["strangers_ended"] == channel["accepted"] - peers
+
+
+def test_claims_of_anothers_connections_have_no_effect_and_are_counted(key):
+    for args, foreign in (((), 1), (("--key", key), 2)):
+        with stage() as s:
+            s.start("-i", "eth0", "--json", *args)
+            owner = s.peer(1, *args)
+            ack = s.accept(1, 5000)
+            heard(owner, 1)
+            claims = s.peer(2, "--announce", CLIENT, "5000", "--disown", CLIENT, "5000", *args)
+            time.sleep(0.3)
+            s.send(5000, ACK, 901, ack, 7)
+            assert heard(owner, 2)[1].length == 7
+            assert answers(claims) == []
+            assert "announced" not in claims.output()
+            summary = s.stop()
+            assert summary["relay"]["foreign"] == foreign  # without a key the announcement does not even get there
+            assert summary["channel"]["announcements_ignored"] == 2 - foreign
+
+
 def test_a_tcpcopy_that_does_not_read_stops_itself_only_and_catches_up():
     with stage() as s:
         s.start("-i", "eth0", "--json", "--queue", "2000")
@@ -381,6 +445,24 @@ def test_it_detaches_when_all_has_started_and_not_before(tmp_path):
             os.kill(pid, signal.SIGTERM)
         assert until(lambda: not os.path.exists(pid_file), 5)
         assert "info: listening" in open(log, encoding="ascii").read()
+
+
+def test_a_reader_of_its_messages_that_hangs_stops_nothing():
+    with stage() as s:
+        command = ["ip", "netns", "exec", s.net.assistant.ns, INTERCEPT, "-i", "eth0"]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as intercept:
+            try:
+                assert b"listening" in intercept.stderr.readline()
+                p = s.peer(1)
+                for _ in range(300):  # reports of half a kilobyte into a pipe of 64
+                    intercept.send_signal(signal.SIGUSR1)
+                    time.sleep(0.005)
+                s.accept(1, 5000)
+                heard(p, 1)
+            finally:
+                intercept.kill()
+            said = intercept.stderr.read()
+            assert said.count(b"intercept: ") > 50 and len(said) < 66000
 
 
 def test_what_keeps_it_from_starting_is_said_with_the_remedy():

@@ -673,8 +673,10 @@ static void a_peer_that_was_gone_for_long_is_forgotten(void **state)
 	tc_relay_on_gone(w.r, p, w.now);
 	w.now += IDLE;
 	on(&w, packet(5000, TC_TCP_ACK, 901, ack, 1));
+	assert_true(tc_relay_has_peer(w.r, p));
 	tc_relay_on_deadline(w.r, w.now);
 	check(&w);
+	assert_false(tc_relay_has_peer(w.r, p));
 	assert_int_equal(come(&w, 1), p);
 	assert_int_equal(count(&w, p), 0);
 	/* its flow was of the place's former life */

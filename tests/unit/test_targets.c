@@ -90,7 +90,7 @@ static char *filter_of(const struct tc_targets *t)
 	char *text = NULL;
 	char why[TC_DRIVER_ERROR_MAX];
 	struct tc_filter f;
-	assert_int_equal(tc_targets_filter(t, &set, &text), 0);
+	assert_true(tc_targets_filter(t, &set, &text) >= 0);
 	if (tc_filter_compile(text, NULL, TC_LINK_ETHERNET, 160, true, &f, why) < 0) {
 		fail_msg("%s", why);
 	}
@@ -156,6 +156,7 @@ static void however_many_targets_there_are_the_filter_compiles(void **state)
 	(void)state;
 	struct tc_targets t = { 0 };
 	assert_int_equal(settle(NULL, NULL, NULL), 0);
+	set.has_key = true;
 	for (uint8_t p = 0; p < TC_RELAY_PEERS; p++) {
 		struct tc_channel_hello h =
 			hello_of(TC_CHANNEL_TARGETS_MAX, p, (uint16_t)(p * 4000 + 10), 50);
@@ -170,6 +171,30 @@ static void however_many_targets_there_are_the_filter_compiles(void **state)
 	tc_intercept_settings_fini(&set);
 }
 
+static void without_a_key_nobody_can_have_all_addresses_captured(void **state)
+{
+	(void)state;
+	struct tc_targets t = { 0 };
+	char *text = NULL;
+	assert_int_equal(settle(NULL, NULL, NULL), 0);
+	for (uint8_t p = 0; p < 3; p++) { /* two who want too much, and one who comes after them */
+		struct tc_channel_hello h = hello_of(p < 2 ? TC_CHANNEL_TARGETS_MAX : 1, p, 0, 0);
+		tc_targets_set(&t, p, &h);
+	}
+	assert_int_equal(tc_targets_filter(&t, &set, &text), TC_TARGETS_E_LEFT_OUT);
+	unsigned hosts = 0;
+	for (const char *at = text; (at = strstr(at, "src host 10.")) != NULL; at++) {
+		hosts++;
+	}
+	assert_int_equal(hosts, TC_TARGETS_HOSTS_MAX);
+	assert_non_null(strstr(text, "src host 10.2.0.0"));
+	free(text);
+	tc_targets_forget(&t, 0);
+	tc_targets_forget(&t, 1);
+	assert_filter(&t, "tcp and ((src portrange 0-65535 and src host 10.2.0.0))");
+	tc_intercept_settings_fini(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +204,7 @@ int main(void)
 		cmocka_unit_test(a_few_targets_are_asked_for_exactly_and_once),
 		cmocka_unit_test(many_targets_are_asked_for_by_ranges_and_hosts),
 		cmocka_unit_test(however_many_targets_there_are_the_filter_compiles),
+		cmocka_unit_test(without_a_key_nobody_can_have_all_addresses_captured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
