@@ -34,7 +34,8 @@ struct record {
 	uint32_t len;
 	uint32_t wire_len;
 	tc_time at;
-	uint64_t begins; /* enum tc_feed_begin */
+	uint32_t begins; /* enum tc_feed_begin */
+	uint32_t read;	 /* permille of all passes, as far as the thread had read then */
 };
 
 _Static_assert(sizeof(struct record) % 8 == 0, "records are aligned by their sizes");
@@ -45,6 +46,7 @@ struct source {
 	int stop_fd;
 	pcap_t *pcap;
 	enum tc_link link;
+	uint64_t read; /* bytes */
 };
 
 struct tc_feed {
@@ -52,6 +54,9 @@ struct tc_feed {
 	char *filter; /* owned */
 	pthread_t thread;
 	bool running;
+	uint64_t length; /* of all passes; 0: not known */
+	uint64_t read;	 /* of that, by the thread, before the present file */
+	uint32_t taken_permille;
 	int stop_fd;
 	int data_fd;  /* for the reader: there is something */
 	int space_fd; /* for the thread: there is room */
@@ -94,7 +99,7 @@ static bool must_stop(const struct tc_feed *f)
 /* read() that ends when the feed is stopped */
 static ssize_t source_read(void *cookie, char *buf, size_t n)
 {
-	const struct source *s = cookie;
+	struct source *s = cookie;
 	for (;;) {
 		struct pollfd p[] = { { .fd = s->stop_fd, .events = POLLIN },
 				      { .fd = s->fd, .events = POLLIN } };
@@ -106,6 +111,7 @@ static ssize_t source_read(void *cookie, char *buf, size_t n)
 		}
 		if (p[1].revents != 0) {
 			ssize_t got = read(s->fd, buf, n);
+			s->read += got > 0 ? (uint64_t)got : 0;
 			if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
 				return got;
 			}
@@ -273,6 +279,12 @@ static void note_damage(struct tc_feed *f, const char *text)
 	}
 }
 
+static uint32_t permille(const struct tc_feed *f, const struct source *s)
+{
+	uint64_t read = f->read + s->read;
+	return read < f->length ? (uint32_t)(read * 1000 / f->length) : f->length > 0 ? 1000 : 0;
+}
+
 /* All of one file; false: stop */
 static bool read_source(struct tc_feed *f, const char *path, struct source *s,
 			enum tc_feed_begin *begins)
@@ -288,6 +300,7 @@ static bool read_source(struct tc_feed *f, const char *path, struct source *s,
 			.wire_len = tc_u32_max(h->len, h->caplen),
 			.at = stamp(h),
 			.begins = *begins,
+			.read = permille(f, s),
 		};
 		*begins = TC_FEED_BEGINS_NOTHING;
 		if (!push(f, &head, data)) {
@@ -318,6 +331,7 @@ static bool read_path(struct tc_feed *f, unsigned i, enum tc_feed_begin *begins)
 		}
 	}
 	bool go_on = read_source(f, f->cfg.paths[i], s, begins);
+	f->read += s->read;
 	source_close(s);
 	return go_on;
 }
@@ -423,8 +437,9 @@ void tc_feed_pop(struct tc_feed *f)
 {
 	uint64_t skip;
 	uint64_t at = next_at(f, &skip);
-	uint64_t taken =
-		atomic_load_explicit(&f->taken, memory_order_relaxed) + skip + head_at(f, at).size;
+	struct record head = head_at(f, at);
+	uint64_t taken = atomic_load_explicit(&f->taken, memory_order_relaxed) + skip + head.size;
+	f->taken_permille = head.read;
 	atomic_store(&f->taken, taken);
 	/* when half of it is free: not a system call for each record */
 	if (atomic_load(&f->writer_waits) && atomic_load(&f->written) - taken <= QUEUE_BYTES / 2 &&
@@ -436,6 +451,11 @@ void tc_feed_pop(struct tc_feed *f)
 int tc_feed_fd(const struct tc_feed *f)
 {
 	return f->data_fd;
+}
+
+uint32_t tc_feed_read_permille(const struct tc_feed *f)
+{
+	return f->taken_permille;
 }
 
 unsigned tc_feed_damage(const struct tc_feed *f, const char **ret_text)
@@ -504,9 +524,13 @@ static int open_path(struct tc_feed *f, unsigned i, char *ret_error)
 {
 	const char *path = f->cfg.paths[i];
 	bool by = passes_by(path);
+	struct stat st;
 	f->fds[i] = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (f->fds[i] < 0) {
 		return tc_driver_error(ret_error, -errno, "cannot open '%s'", path);
+	}
+	if (!by && fstat(f->fds[i], &st) == 0) {
+		f->length += (uint64_t)st.st_size * f->cfg.passes;
 	}
 	return by ? source_open(f, i, &f->first, ret_error) : look_at(f, i, ret_error);
 }

@@ -59,6 +59,9 @@ void tc_feed_pop(struct tc_feed *f);
 
 int tc_feed_fd(const struct tc_feed *f);
 
+/** tc_feed_read_permille() - how much of all passes was taken, roughly; 0 where the length is not known */
+uint32_t tc_feed_read_permille(const struct tc_feed *f);
+
 /** tc_feed_damage() - files that ended in the middle of a record; @ret_text: the first of them, static in @f. After the end */
 unsigned tc_feed_damage(const struct tc_feed *f, const char **ret_text);
 

@@ -185,6 +185,7 @@ static bool file_again(struct tc_capture *c)
 static void file_stats(struct tc_capture *c, struct tc_capture_stats *ret_stats)
 {
 	tc_frames_stats(&of(c)->frames, ret_stats);
+	ret_stats->read_permille = tc_feed_read_permille(of(c)->feed);
 }
 
 static void file_free(struct tc_capture *c)

@@ -18,6 +18,8 @@
 #define RECEIVE_BUFFER (64 << 20)
 #define PACKET_MAX 65536
 #define DROPS_INTERVAL (100 * TC_MS)
+/* Looked at in one call: when none of them is of use the loop must get its turn */
+#define PACKETS_MAX 256
 
 struct raw {
 	struct tc_capture base;
@@ -59,7 +61,7 @@ static void raw_wait(struct tc_capture *c, struct tc_wait *ret_wait)
 static bool raw_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_pkt)
 {
 	struct raw *r = of(c);
-	for (;;) {
+	for (unsigned i = 0; i < PACKETS_MAX; i++) {
 		ssize_t n = recvfrom(r->fd, r->packet, sizeof r->packet, MSG_TRUNC, NULL, NULL);
 		if (n < 0 && errno == EINTR) {
 			continue;
@@ -85,6 +87,7 @@ static bool raw_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_pk
 			return true;
 		}
 	}
+	return false; /* what is left wakes the loop again */
 }
 
 static bool raw_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)

@@ -64,6 +64,8 @@ struct tc_engine {
 	tc_time out_since; /* .out is empty since then, and segments may wait; TC_TIME_NEVER: none do */
 	tc_time speed_at; /* when links are asked next */
 	struct tc_shed shed;
+	uint32_t core_share; /* that the core keeps */
+	struct tc_strays strays;
 	tc_time look_at;
 	tc_time ramp_begin; /* TC_TIME_NEVER: not yet, or no ramp */
 	unsigned ramp_step;
@@ -152,6 +154,14 @@ static bool next_packet(struct tc_engine *e, struct tc_packet *pkt, tc_time at)
 	return true;
 }
 
+static void on_client(struct tc_engine *e, const struct tc_packet *pkt, tc_time at)
+{
+	bool begins = (pkt->tcp.flags & (TC_TCP_SYN | TC_TCP_ACK)) == TC_TCP_SYN;
+	if (tc_core_on_client(e->core, pkt, at) == TC_DROP_NO_MAP && begins) {
+		tc_strays_note(&e->strays, &pkt->dst, pkt->tcp.dst_port);
+	}
+}
+
 /* Return: packets taken. */
 static unsigned drain_capture(struct tc_engine *e, tc_time at)
 {
@@ -166,7 +176,7 @@ static unsigned drain_capture(struct tc_engine *e, tc_time at)
 			tc_core_on_online(e->core, &pkt, at);
 		} else {
 			rename_client(e, &pkt.src);
-			tc_core_on_client(e->core, &pkt, at);
+			on_client(e, &pkt, at);
 		}
 	}
 	struct tc_event ev;
@@ -181,7 +191,17 @@ static unsigned drain_capture(struct tc_engine *e, tc_time at)
 	return n + events;
 }
 
-/* The others are left out by the core; where the capture can do it, they do not even come here. */
+static void tell_share(struct tc_engine *e, tc_time now)
+{
+	e->core_share = e->shed.share;
+	struct tc_event ev = { .kind = TC_EVENT_KEEP_SHARE, .at = now, .count = e->core_share };
+	tc_core_on_event(e->core, &ev, now);
+}
+
+/*
+ * The others are left out by the core; where the capture can do it, they do not even come here. What waits to be read was captured with the
+ * share before: those who come back are not welcome before it is read, or the core would miss what the kernel left out of them.
+ */
 static void keep_share(struct tc_engine *e, tc_time now)
 {
 	struct tc_capture *c = e->cfg.capture;
@@ -189,14 +209,18 @@ static void keep_share(struct tc_engine *e, tc_time now)
 	if (!tc_ip_is_any(&e->loopback) || c->ops->keep_share(c, e->shed.share) < 0) {
 		e->stats.share_errors++;
 	}
-	struct tc_event ev = { .kind = TC_EVENT_KEEP_SHARE, .at = now, .count = e->shed.share };
-	tc_core_on_event(e->core, &ev, now);
+	if (e->shed.share < e->core_share) {
+		tell_share(e, now);
+	}
 }
 
 /* A capture that was read to its end is empty, and need not be asked. */
 static void look_at_ring(struct tc_engine *e, tc_time now)
 {
 	struct tc_capture *c = e->cfg.capture;
+	if (!e->more && e->core_share < e->shed.share) {
+		tell_share(e, now);
+	}
 	if (c->ops->used == NULL || now < e->look_at || (!e->more && tc_shed_is_idle(&e->shed))) {
 		return;
 	}
@@ -574,6 +598,7 @@ void tc_engine_stats(const struct tc_engine *e, struct tc_engine_stats *ret_stat
 	ret_stats->share = e->shed.share;
 	ret_stats->share_lowest = e->shed.lowest;
 	ret_stats->share_reductions = e->shed.reductions;
+	ret_stats->stray = *tc_strays_most(&e->strays);
 }
 
 void tc_engine_free(struct tc_engine *e)
@@ -642,6 +667,7 @@ static void begin_limits(struct tc_engine *e)
 	tc_bucket_init(&e->out, 1, now);
 	ask_speed(e, now);
 	tc_shed_init(&e->shed, now);
+	e->core_share = e->shed.share;
 	if (!tc_ip_is_any(&e->cfg.localhost)) {
 		e->loopback = tc_ip_is_v4(&e->cfg.localhost) ?
 				      tc_ip_from_v4((const uint8_t[]){ 127, 0, 0, 1 }) :

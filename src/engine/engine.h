@@ -22,6 +22,7 @@
 #define TC_ENGINE_ENGINE_H
 
 #include "core/core.h"
+#include "engine/strays.h"
 #include "port/port.h"
 
 struct event_base;
@@ -78,6 +79,7 @@ struct tc_engine_stats {
 	uint64_t share_reductions;
 	uint64_t
 		share_errors; /* times that the capture could not leave the others out: the core alone does */
+	struct tc_stray stray; /* what clients that no map copies ask for most often */
 };
 
 struct tc_engine;

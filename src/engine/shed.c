@@ -7,6 +7,7 @@ void tc_shed_init(struct tc_shed *s, tc_time now)
 {
 	*s = (struct tc_shed){ .share = TC_SHARE_ALL,
 			       .lowest = TC_SHARE_ALL,
+			       .goal = TC_SHARE_ALL,
 			       .high_since = TC_TIME_NEVER,
 			       .calm_since = now };
 }
@@ -35,8 +36,24 @@ static bool on_high(struct tc_shed *s, uint32_t used, tc_time now)
 	if (!watched || falls || s->share <= TC_SHED_SHARE_MIN) {
 		return false;
 	}
+	s->goal = s->falling ? s->goal : s->share / 2;
+	s->falling = true;
 	s->reductions++;
 	return set_share(s, s->share / 2);
+}
+
+/* Less than a quarter full */
+static bool on_calm(struct tc_shed *s, tc_time now)
+{
+	bool beyond = s->share >= s->goal;
+	if (now - s->calm_since < (beyond ? TC_SHED_CALM_BEYOND : TC_SHED_CALM)) {
+		return false;
+	}
+	s->calm_since = now;
+	s->falling = false;
+	uint32_t step = tc_u32_max(s->share / 8, TC_SHED_GROW_MIN);
+	return set_share(s, beyond ? tc_u32_min(s->share + step, TC_SHARE_ALL) :
+				     tc_u32_min(s->share * 2, s->goal));
 }
 
 bool tc_shed_look(struct tc_shed *s, uint32_t used_permille, tc_time now)
@@ -48,9 +65,5 @@ bool tc_shed_look(struct tc_shed *s, uint32_t used_permille, tc_time now)
 		return on_high(s, used_permille, now);
 	}
 	s->high_since = TC_TIME_NEVER;
-	if (now - s->calm_since < TC_SHED_CALM) {
-		return false;
-	}
-	s->calm_since = now;
-	return set_share(s, tc_u32_min(s->share + TC_SHED_GROW, TC_SHARE_ALL));
+	return on_calm(s, now);
 }

@@ -4,13 +4,14 @@
  * Layer:   engine. Pure: time is an argument.
  *
  * A ring that runs full would lose packets of everybody at random. So when half of it waits to be read, half of the clients are
- * left out as a whole, and half of the rest again as long as that does not help. When it is calm they come back in steps, slowly, because
- * each time that it was too early costs whole sessions.
+ * left out as a whole, and half of the rest again as long as that does not help. What waits in the ring was captured before, and has to be
+ * read too, so more are left out at first than would be too many for good: when it is calm the share doubles until it is as large as
+ * after the first halving, and then grows slowly, because each time that it is too early costs whole sessions.
  *
- *     ring      time  0   10 ms  20 ms          2 s         4 s
+ *     ring      time  0   10 ms  20 ms          1 s         3 s
  *     > 1/2           #      #      #
- *     < 1/4                         #  ...........................
- *     share           1      1/2    1/4         5/16        6/16 ...
+ *     < 1/4                            ...........................
+ *     share           1      1/2    1/4         1/2         9/16 ...
  *
  * Blocks of a ring are retired after a millisecond, however empty they are: after a pause of ours many of them wait that are read in no
  * time. So the first look only begins to watch, and nothing is shed as long as the ring gets emptier. Whoever gets little of a CPU looks
@@ -30,15 +31,18 @@
 /* As many looks besides; above this there is no time for them */
 #define TC_SHED_LOOKS 5
 #define TC_SHED_URGENT_PERMILLE 750
-/* How long it is calm before a step back, and how large that is */
-#define TC_SHED_CALM (2 * TC_SEC)
-#define TC_SHED_GROW (TC_SHARE_ALL / 16)
+/* How long it is calm before the share doubles, or grows by an eighth of itself, but by no less than this */
+#define TC_SHED_CALM TC_SEC
+#define TC_SHED_CALM_BEYOND (2 * TC_SEC)
+#define TC_SHED_GROW_MIN (TC_SHARE_ALL / 64)
 #define TC_SHED_SHARE_MIN (TC_SHARE_ALL / 1024)
 
 /**
  * struct tc_shed
  * @share:      of TC_SHARE_ALL
  * @lowest:     that it ever was
+ * @goal:       what it was halved to first, when it was last calm before: it may have been enough
+ * @falling:    it was halved since it was last calm
  * @reductions: how often it was halved
  * @high_since: the ring is more than half full, and what is done about it was done then; TC_TIME_NEVER: it is not
  * @high_used:  how full it was then
@@ -48,6 +52,8 @@
 struct tc_shed {
 	uint32_t share;
 	uint32_t lowest;
+	uint32_t goal;
+	bool falling;
 	uint64_t reductions;
 	tc_time high_since;
 	uint32_t high_used;

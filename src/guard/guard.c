@@ -18,7 +18,6 @@ static const struct {
 	const char *name;
 } rights[] = {
 	{ TC_GUARD_NEIGHBORS, CAP_NET_ADMIN, "net_admin" },
-	{ TC_GUARD_FILES, CAP_DAC_READ_SEARCH, "dac_read_search" },
 };
 #define RIGHTS (sizeof rights / sizeof rights[0])
 #define NAMES_MAX 64

@@ -21,8 +21,6 @@ enum tc_guard_need {
 	TC_GUARD_SEND = 1 << 2,	     /* packets to a target */
 	TC_GUARD_NEIGHBORS = 1 << 3, /* have the kernel find neighbours: CAP_NET_ADMIN */
 	TC_GUARD_THREAD = 1 << 4,    /* start a thread */
-	TC_GUARD_FILES =
-		1 << 5, /* open further files for reading, of any owner: CAP_DAC_READ_SEARCH */
 };
 
 #define TC_GUARD_TEXT_MAX 160

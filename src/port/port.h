@@ -36,7 +36,8 @@ struct tc_capture_stats {
 	uint64_t drops[TC_DROP__N]; /* frames that were no usable TCP packet, by reason */
 	uint64_t time_steps; /* the clock of the stamps was set, or a file's times went back */
 	uint32_t ring_used_permille; /* fill of the ring now */
-	uint32_t devices_down;	     /* devices that are down now and waited for */
+	uint32_t read_permille; /* of all passes of the files; 0 where their length is not known */
+	uint32_t devices_down;	/* devices that are down now and waited for */
 };
 
 struct tc_capture;

@@ -54,14 +54,19 @@ const char *tc_report_line(const struct tc_report *r, const struct tc_report *be
 		recent.lag[i] = r->ledger.lag[i] - before->ledger.lag[i];
 	}
 	tc_figure_ms(tc_ledger_lag_percentile(&recent, 990), lag);
+	char read[TC_FIGURE_MAX] = "";
+	if (r->capture.read_permille > 0) {
+		snprintf(read, sizeof read, ", %" PRIu32 ".%" PRIu32 " %% read",
+			 r->capture.read_permille / 10, r->capture.read_permille % 10);
+	}
 	char kept[TC_FIGURE_MAX] = "";
 	if (r->limits.reductions > 0 && r->limits.kept < TC_SHARE_ALL) {
 		snprintf(kept, sizeof kept, ", SHEDDING %.1f %%",
 			 100.0 - tc_figure_kept(r->limits.kept));
 	}
 	snprintf(buf, TC_REPORT_LINE_MAX,
-		 "%" PRIu64 " sessions, %" PRIu64 " turns/s, fidelity %s, lag p99 %s%s%s",
-		 r->ledger.live, per_second, fidelity, lag, kept,
+		 "%" PRIu64 " sessions, %" PRIu64 " turns/s, fidelity %s, lag p99 %s%s%s%s",
+		 r->ledger.live, per_second, fidelity, lag, read, kept,
 		 r->n_channels > 0 && r->answers.up == 0 ? ", NO INTERCEPT" : "");
 	return buf;
 }

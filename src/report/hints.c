@@ -22,7 +22,12 @@ static bool is_common(const struct tc_report *r, enum tc_end e)
 
 static bool no_frames(const struct tc_report *r)
 {
-	return r->capture.pkts == 0 && r->capture.kernel_drops == 0;
+	return !r->offline && r->capture.pkts == 0 && r->capture.kernel_drops == 0;
+}
+
+static bool file_is_empty(const struct tc_report *r)
+{
+	return r->offline && r->capture.pkts == 0;
 }
 
 static bool no_maps(const struct tc_report *r)
@@ -101,12 +106,23 @@ static bool max_out(const struct tc_report *r)
 	return r->limits.out_waited > r->elapsed / 10 && is_common(r, TC_END_LAG);
 }
 
+/* Where they do go */
+static void stray(const struct tc_report *r, FILE *to)
+{
+	char ip[TC_IP_TEXT_MAX];
+	if (r->stray.syns > 0) {
+		tc_ip_format(&r->stray.ip, ip, sizeof ip);
+		fprintf(to, "; most connections are opened to port %u of %s", r->stray.port, ip);
+	}
+}
+
 static const struct hint hints[] = {
 	{ no_frames, "no packet was captured: does the traffic of -x pass the devices of -i, and "
 		     "does -F let it through?" },
-	{ no_maps, "all captured packets go to addresses that no -x names" },
-	{ no_accept, "SYNs were captured but no connection was accepted: are the clients' later "
-		     "packets captured, too?" },
+	{ file_is_empty, "no packet was read: the file has none, or none that -F lets through" },
+	{ no_maps, "all packets go to addresses that no -x names" },
+	{ no_accept, "SYNs were seen but no connection was accepted: are the clients' later "
+		     "packets in the capture, too?" },
 	{ no_channel, "no intercept was ever connected: is intercept running at -s, and is its "
 		      "port open?" },
 	{ no_neighbor, "the next hop towards the target does not answer: is the target up, and is "
@@ -134,8 +150,13 @@ static const struct hint hints[] = {
 void tc_report_hints(const struct tc_report *r, const char *prefix, FILE *to)
 {
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
-		if (hints[i].applies(r)) {
-			fprintf(to, "%s%s\n", prefix, hints[i].text);
+		if (!hints[i].applies(r)) {
+			continue;
 		}
+		fprintf(to, "%s%s", prefix, hints[i].text);
+		if (hints[i].applies == no_maps) {
+			stray(r, to);
+		}
+		fputc('\n', to);
 	}
 }

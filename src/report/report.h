@@ -33,20 +33,30 @@ struct tc_report_limits {
 	uint64_t not_in_kernel;
 };
 
+/** struct tc_report_stray - what SYNs of connections that no -x names ask for most often; @syns 0: there were none */
+struct tc_report_stray {
+	struct tc_ip ip;
+	uint16_t port;
+	uint64_t syns;
+};
+
 /**
  * struct tc_report - a worker's state at one moment; all borrowed for the call
  * @version:    of the program
  * @elapsed:    since the start
+ * @offline:    a file is read
  * @final:      the end: what is still held counts as not delivered. Otherwise it may yet be, and is left out of the fidelity
  * @loop_turns, @loop_full, @announcements_lost: of the engine: turns of its loop, those that left work for the next one, and
  *              announcements that no channel had room for
  * @online_pkts: captured packets of the online server itself
  * @limits:     what was kept within --max-out, and the share of the clients that was copied
+ * @stray:      what -x might have named
  * @channels:   one line for each channel ("10.0.0.4:36524: connected"); NULL when there are none
  */
 struct tc_report {
 	const char *version;
 	tc_time elapsed;
+	bool offline;
 	bool final;
 	struct tc_ledger ledger;
 	struct tc_capture_stats capture;
@@ -57,6 +67,7 @@ struct tc_report {
 	uint64_t announcements_lost;
 	uint64_t online_pkts;
 	struct tc_report_limits limits;
+	struct tc_report_stray stray;
 	const char *const *channels;
 	unsigned n_channels;
 };

@@ -100,10 +100,18 @@ static void say_no_frame(const struct tc_checks *c, const struct tc_report *r, c
 static void say_no_map(const struct tc_checks *c, const struct tc_report *r, char *text)
 {
 	(void)c;
+	char ip[TC_IP_TEXT_MAX];
+	char online[TC_IP_TEXT_MAX + 10] = "IP:PORT";
+	if (r->stray.syns > 0) {
+		tc_ip_format(&r->stray.ip, ip, sizeof ip);
+		(void)snprintf(online, sizeof online, strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip,
+			       r->stray.port);
+	}
 	say(text,
 	    "all %" PRIu64 " captured packets go to addresses or ports that no -x names: compare "
-	    "with what --dry-run prints, and name the online address: -x IP:PORT-IP:PORT",
-	    r->ledger.seen);
+	    "with what --dry-run prints, and name the online address%s: -x %s-IP:PORT",
+	    r->ledger.seen, r->stray.syns > 0 ? " (most connections are opened to this one)" : "",
+	    online);
 }
 
 static void say_device_down(const struct tc_checks *c, const struct tc_report *r, char *text)

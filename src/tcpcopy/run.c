@@ -147,7 +147,6 @@ static unsigned needs_of(const struct tc_plan *plan)
 	}
 	if (plan->offline) {
 		needs |= TC_GUARD_THREAD;
-		needs |= plan->n_inputs > 1 || plan->opt->passes > 1 ? TC_GUARD_FILES : 0;
 	}
 	return needs;
 }

@@ -60,6 +60,7 @@ static void fill_report(struct tc_worker *w, bool final, struct tc_report *ret)
 	const struct tc_drivers *d = w->drivers;
 	*ret = (struct tc_report){ .version = TC_VERSION,
 				   .elapsed = clock_now(w) - w->begin,
+				   .offline = w->plan->offline,
 				   .final = final };
 	struct tc_engine_stats loop;
 	tc_engine_stats(w->engine, &loop);
@@ -76,6 +77,11 @@ static void fill_report(struct tc_worker *w, bool final, struct tc_report *ret)
 		.kept_least = loop.share_lowest,
 		.reductions = loop.share_reductions,
 		.not_in_kernel = loop.share_errors,
+	};
+	ret->stray = (struct tc_report_stray){
+		.ip = loop.stray.ip,
+		.port = loop.stray.port,
+		.syns = loop.stray.syns,
 	};
 	tc_core_ledger(tc_engine_core(w->engine), &ret->ledger);
 	d->capture->ops->stats(d->capture, &ret->capture);

@@ -27,7 +27,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.environ.get("TCPCOPY_SOURCE") or os.path.join(os.path.dirname(__file__), "..", ".."), "lab"))
 
-from capture import ETHERNET, RAW, Conversation, merged, pcap, pcapng, write  # pylint: disable=wrong-import-position
+from capture import ACK, ETHERNET, PSH, RAW, Conversation, merged, pcap, pcapng, write  # pylint: disable=wrong-import-position
 from lab import Lab, ThreeHosts, cpus, until  # pylint: disable=wrong-import-position
 from pair import listens, program  # pylint: disable=wrong-import-position
 
@@ -56,9 +56,13 @@ class Stage:
         recorder = self.net.target.start("recorder", sys.executable, "-B", RECORDER, self.log,
                                          *(f"{m}:{first}-{last}" for m, (first, last) in ranges.items()), cpu=SERVERS_CPU)
         assert until(lambda: recorder.output() == "ready\n", 5), recorder.errors()
+        self.intercept = self.start_intercept()
+
+    def start_intercept(self):
         intercept = self.net.assistant.start("intercept", program("intercept"), "-i", "eth0", "-F",
                                              f"tcp and src portrange {FIRST_PORT}-{FIRST_PORT + len(MANNERS) * PORTS}", cpu=TOOLS_CPU)
         assert until(lambda: listens(intercept, INTERCEPT_PORT), 5), intercept.errors()
+        return intercept
 
     def path(self, name):
         return os.path.join(self.lab.folder, name)
@@ -221,6 +225,34 @@ def test_each_pass_is_further_connections_of_the_same_clients(stage):
     assert begins[2] - begins[0] > 1.5 * length, "a pass began before the one before it was over"
 
 
+def test_a_pass_waits_for_the_last_session_of_the_one_before_and_joins_open_connections_again(stage):
+    slow = Conversation(client(0), SERVER).open(0.1)
+    for i in range(12):  # each is answered after 100 ms, and --overlap is no longer than the rest of a session then
+        slow.turn(0.2 + i / 10, b"turn %2d\n" % i, b"turn %2d\n" % i)
+    slow.close(1.5)
+    open_before = Conversation(client(1), SERVER).turn(0.1, b"first\n")
+    first = len(open_before.said)
+    open_before.turn(0.2, b"second\n").turn(0.3, b"third\n")
+    replay = stage.replayed(merged(slow, open_before), "-T", "3", "-a", "1000", "--overlap", "300", manner="late")
+    assert replay.process.code == 0, replay.process.errors()
+    heard = collections.Counter((row["client"], row["digest"]) for row in replay.heard(6))
+    assert heard == {(f"{c.client[0]}:{c.client[1]}", hashlib.sha256(said).hexdigest()): 3
+                     for c, said in ((slow, slow.said), (open_before, open_before.said[first:]))}
+    assert replay.summary["sessions"]["ended"] == {"closed": 3, "capture-end": 3}
+    assert replay.summary["fidelity_percent"] == 100
+
+
+def test_a_replay_that_is_slower_than_recorded_waits_longer_for_retransmissions(stage):
+    c = Conversation(client(0), SERVER).open(0.05).turn(0.06, b"hello\n")
+    lost = c.seq
+    c.say(0.1, b"a" * 1400 + b"b" * 1400, lost=(0,))
+    for i in range(8):
+        c.say(0.12 + i / 20, b"c" * 100)
+    c.up(0.55, PSH | ACK, b"a" * 1400, seq=lost)
+    c.close(0.6)
+    stage.replayed(c.frames, "-a", "0.2").assert_whole(c)
+
+
 def test_a_target_that_is_slow_is_waited_for_however_fast_the_replay(stage):
     c = Conversation(client(0), SERVER).open(0.1)
     for i in range(20):
@@ -232,6 +264,40 @@ def test_a_target_that_is_slow_is_waited_for_however_fast_the_replay(stage):
     assert sorted(after - before for before, after in zip(times, times[1:]))[9] > 0.08
 
 
+def test_a_replay_that_is_faster_than_the_target_waits_for_it_within_its_memory(stage):
+    talks = [Conversation(client(i), SERVER).open(0.1 + i / 50) for i in range(12)]
+    for i, c in enumerate(talks):
+        for k in range(3):
+            c.turn(0.2 + i / 50 + k, bytes([65 + k]) * 700_000)
+        c.close(12)
+    stage.replayed(merged(*talks), "-a", "1000", "-m", "16").assert_whole(*talks)
+
+
+def test_a_session_may_be_as_late_as_it_is_unless_somebody_limits_that(stage):
+    c = Conversation(client(0), SERVER).open(0.1)
+    for i in range(20):
+        c.turn(0.2 + i, b"turn %2d\n" % i, b"turn %2d\n" % i)
+    c.close(30)
+    replay = stage.replayed(c.frames, "-a", "1000", "--max-lag", "0.5", manner="late")
+    assert replay.process.code == 0, replay.process.errors()
+    assert replay.summary["sessions"]["ended"] == {"lag": 1}
+    dry = stage.net.online.start("tcpcopy", program("tcpcopy"), "-x", f"80-{stage.net.target.ip}:{FIRST_PORT}", "-s", stage.net.assistant.ip,
+                                 "-i", stage.path(f"{replay.port}.pcap"), "--dry-run", cpu=TOOLS_CPU)
+    assert dry.wait(10) == 0
+    assert "pace" in dry.output() and "behind" not in dry.output()
+
+
+def test_a_file_waits_for_a_channel_that_is_lost_and_its_sessions_go_on(stage):
+    early, late = talk(0, turns=40, pause=0.05), talk(1, begin=1.5)
+    replay = stage.replay(stage.write("lost.pcap", pcap(merged(early, late))), "-k", "2")
+    time.sleep(1)
+    os.kill(stage.intercept.pid, signal.SIGKILL)
+    time.sleep(5)  # longer than the target may owe an acknowledgement
+    assert not replay.ended()
+    stage.intercept = stage.start_intercept()
+    replay.finish().assert_whole(early, late)
+
+
 # ---- the end ----
 
 
@@ -239,7 +305,7 @@ def test_it_ends_soon_after_the_last_session_also_where_clients_left_theirs_open
     talks = [talk(0), talk(1, close=False)]
     replay = stage.replayed(merged(*talks))
     replay.assert_whole(*talks)
-    assert replay.summary["sessions"]["ended"] == {"closed": 1, "stopped": 1}
+    assert replay.summary["sessions"]["ended"] == {"closed": 1, "capture-end": 1}
     assert replay.seconds < 10
 
 
@@ -315,7 +381,7 @@ def test_clients_of_ipv6_are_copied_from_a_file(stage):
 
 REFUSED = {
     "missing": ("--read", None, 1, "cannot open '{path}': no such file or directory"),
-    "missing-as-a-device": ("-i", None, 1, "'{path}'"),
+    "missing-as-a-device": ("-i", None, 1, "-i: '{path}': there is no such file, and no such device"),
     "garbage": ("-i", b"no packets, but words " * 10, 1, "cannot read '{path}': unknown file format"),
     "empty": ("-i", b"", 1, "cannot read '{path}': truncated dump file"),
     "compressed": ("-i", gzip.compress(b"x" * 100), 1, "(it is compressed: unpack it, or pipe zcat into '-')"),

@@ -53,6 +53,7 @@ struct fake {
 	uint32_t used; /* of the ring */
 	unsigned used_asked;
 	uint32_t kept;		  /* share that the kernel was told */
+	uint32_t read_when_kept;  /* from this one on it is read to its end */
 	uint32_t empty_when_kept; /* .used falls to 0 when it is told this one */
 	int keep_error;
 	uint64_t link_speed;
@@ -255,6 +256,10 @@ static int capture_keep_share(struct tc_capture *c, uint32_t share)
 	if (fake->keep_error == 0) {
 		fake->kept = share;
 		fake->used = share == fake->empty_when_kept ? 0 : fake->used;
+		if (share == fake->read_when_kept) {
+			fake->endless = false;
+			fake->capture_wait.deadline = 1; /* the loop goes on */
+		}
 	}
 	return fake->keep_error;
 }

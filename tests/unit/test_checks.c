@@ -107,7 +107,24 @@ static void packets_that_no_map_names_are_one_when_there_are_no_others(void **st
 	struct tc_report r = working(5);
 	r.ledger.drops[TC_DROP_NO_MAP] = 100;
 	r.ledger.used = 0;
-	assert_finding(&c, &r, "all 100 captured packets");
+	assert_finding(&c, &r, "name the online address: -x IP:PORT-IP:PORT");
+}
+
+static void what_most_connections_are_opened_to_is_proposed_for_x(void **state)
+{
+	(void)state;
+	struct tc_checks c = { .plan = new_plan() };
+	struct tc_report r = working(5);
+	r.ledger.drops[TC_DROP_NO_MAP] = 100;
+	r.ledger.used = 0;
+	r.stray = (struct tc_report_stray){ .ip = tc_ip_from_v4((const uint8_t[]){ 10, 9, 0, 1 }),
+					    .port = 8443,
+					    .syns = 3 };
+	assert_finding(&c, &r,
+		       "(most connections are opened to this one): -x 10.9.0.1:8443-IP:PORT");
+	c = (struct tc_checks){ .plan = new_plan() };
+	r.stray.ip = (struct tc_ip){ { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
+	assert_finding(&c, &r, "-x [2001:db8::1]:8443-IP:PORT");
 }
 
 static void a_device_that_is_down_is_told_instead_of_an_empty_capture(void **state)
@@ -244,9 +261,11 @@ int main(void)
 		cmocka_unit_test(a_capture_that_is_empty_is_one_after_five_seconds),
 		cmocka_unit_test(a_filter_of_any_length_fits),
 		cmocka_unit_test(packets_that_no_map_names_are_one_when_there_are_no_others),
+		cmocka_unit_test(what_most_connections_are_opened_to_is_proposed_for_x),
 		cmocka_unit_test(a_device_that_is_down_is_told_instead_of_an_empty_capture),
 		cmocka_unit_test(
 			a_next_hop_without_a_mac_address_is_one_while_nothing_could_be_sent),
+		cmocka_unit_test(a_think_time_that_nobody_can_know_is_one),
 		cmocka_unit_test(silence_is_one_three_seconds_after_the_first_packet),
 		cmocka_unit_test(silence_without_a_channel_or_a_second_try_is_none),
 		cmocka_unit_test(clients_of_our_own_are_named_with_their_address),

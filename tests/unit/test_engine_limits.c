@@ -104,12 +104,28 @@ static void when_it_is_calm_all_clients_come_back(void **state)
 	f->endless = true;
 	f->used = 600;
 	f->speed = 1000;
-	f->empty_when_kept = TC_SHARE_ALL / 2;
+	f->empty_when_kept = f->read_when_kept = TC_SHARE_ALL / 2;
 	after(f, 300, break_off); /* 300 s of the fake clock; 32 are needed */
 	assert_int_equal(run(f), 0);
 	assert_true(stats_of(f).share_lowest < TC_SHARE_ALL);
 	assert_int_equal(stats_of(f).share, TC_SHARE_ALL);
 	assert_int_equal(f->kept, TC_SHARE_ALL);
+	assert_int_equal(f->core.counts[TC_EVENT_KEEP_SHARE], TC_SHARE_ALL);
+}
+
+static void those_who_come_back_have_to_wait_until_the_ring_is_read(void **state)
+{
+	struct fake *f = *state;
+	f->endless = true;
+	f->used = 600;
+	f->speed = 1000;
+	f->empty_when_kept = TC_SHARE_ALL / 2;
+	f->read_when_kept = TC_SHARE_ALL;
+	after(f, 300, break_off);
+	assert_int_equal(run(f), 0);
+	assert_int_equal(f->kept, TC_SHARE_ALL);
+	/* once less, once more: all steps in between the kernel took alone */
+	assert_int_equal(f->core.events[TC_EVENT_KEEP_SHARE], 2);
 	assert_int_equal(f->core.counts[TC_EVENT_KEEP_SHARE], TC_SHARE_ALL);
 }
 
@@ -174,6 +190,7 @@ int main(void)
 		TEST(the_core_leaves_them_out_also_where_the_capture_cannot),
 		TEST(a_capture_that_is_read_to_its_end_is_not_asked_how_full_it_is),
 		TEST(when_it_is_calm_all_clients_come_back),
+		TEST(those_who_come_back_have_to_wait_until_the_ring_is_read),
 		TEST(a_ramp_begins_with_the_channel_and_ends_with_the_whole_share),
 		TEST(a_client_on_this_host_gets_the_address_that_it_shall_have),
 	};

@@ -781,6 +781,7 @@ static void a_large_file_comes_through_whole(void **state)
 	struct tc_capture_file_config cfg = config(&path, 1);
 	struct tc_capture *c = open_capture(&cfg);
 	struct tc_packet pkt;
+	struct tc_capture_stats s;
 	for (uint32_t i = 0; i < n; i++) {
 		assert_true(next_at(c, START + (i == 0 ? 0 : TC_SEC), &pkt));
 		size_t len = i % 3 == 0 ? 60000 : i % 1999;
@@ -789,8 +790,14 @@ static void a_large_file_comes_through_whole(void **state)
 		for (size_t k = 0; k < len; k += 997) {
 			assert_int_equal(pkt.payload.p[k], i & 0xff);
 		}
+		if (i == n / 2) {
+			c->ops->stats(c, &s);
+			assert_in_range(s.read_permille, 460, 520);
+		}
 	}
 	expect_end(c);
+	c->ops->stats(c, &s);
+	assert_int_equal(s.read_permille, 1000);
 	c->ops->free(c);
 
 	/* freed while the thread waits for room */

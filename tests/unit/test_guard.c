@@ -110,7 +110,7 @@ static void a_call_that_is_not_listed_fails_as_on_a_kernel_without_it(void **sta
 {
 	(void)state;
 	in_child(TC_GUARD_ACCEPT | TC_GUARD_CONNECT | TC_GUARD_SEND | TC_GUARD_NEIGHBORS |
-			 TC_GUARD_THREAD | TC_GUARD_FILES,
+			 TC_GUARD_THREAD,
 		 try_others);
 }
 

@@ -309,7 +309,12 @@ static void each_cause_has_a_hint_of_its_own(void **state)
 	} rows[] = {
 		{ { .capture = { .pkts = 0 } }, "no packet was captured" },
 		{ { .capture = { .pkts = 5 }, .ledger = { .seen = 5, .drops[TC_DROP_NO_MAP] = 5 } },
-		  "addresses that no -x names" },
+		  "addresses that no -x names\n" },
+		{ { .capture = { .pkts = 5 },
+		    .ledger = { .seen = 5, .drops[TC_DROP_NO_MAP] = 5 },
+		    .stray = { .port = 8443, .syns = 2 } },
+		  "no -x names; most connections are opened to port 8443 of ::\n" },
+		{ { .offline = true }, "the file has none" },
 		{ { .capture = { .pkts = 5 }, .ledger = { .drops[TC_DROP_SYN_NO_ACCEPT] = 5 } },
 		  "no connection was accepted" },
 		{ { .capture = { .pkts = 5 }, .n_channels = 1 },
@@ -367,6 +372,8 @@ static void the_live_line_shows_rates_since_the_line_before(void **state)
 			    "7 sessions, 60 turns/s, fidelity 99.00 %, lag p99 4.09 ms");
 	r.answers.up = 0;
 	assert_non_null(strstr(tc_report_line(&r, &before, buf), ", NO INTERCEPT"));
+	r.capture.read_permille = 345;
+	assert_non_null(strstr(tc_report_line(&r, &before, buf), ", 34.5 % read"));
 	struct tc_report empty = { 0 };
 	assert_string_equal(tc_report_line(&empty, &empty, buf),
 			    "0 sessions, 0 turns/s, fidelity -, lag p99 0.00 ms");

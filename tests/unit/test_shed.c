@@ -82,21 +82,50 @@ static void never_is_nobody_left(void **state)
 	assert_int_equal(s.lowest, s.share);
 }
 
-static void when_it_is_calm_the_share_grows_by_a_sixteenth_every_two_seconds(void **state)
+static void when_it_is_calm_the_share_doubles_to_what_it_was_halved_to_first(void **state)
+{
+	(void)state;
+	struct tc_shed s;
+	tc_shed_init(&s, 0);
+	assert_int_equal(look_for(&s, 800, 0, 41 * TC_MS), 4);
+	assert_int_equal(s.share, TC_SHARE_ALL / 16);
+	tc_time calm = 41 * TC_MS;
+	assert_int_equal(look_for(&s, 0, calm, TC_SEC - TC_MS), 0);
+	assert_int_equal(look_for(&s, 0, calm + TC_SEC - TC_MS, 3 * TC_SEC), 3);
+	assert_int_equal(s.share, TC_SHARE_ALL / 2);
+	/* and then no faster than by an eighth in two seconds */
+	assert_int_equal(look_for(&s, 0, calm + 4 * TC_SEC, TC_SEC - TC_MS), 0);
+	assert_int_equal(look_for(&s, 0, calm + 5 * TC_SEC - TC_MS, 2 * TC_MS), 1);
+	assert_int_equal(s.share, TC_SHARE_ALL / 2 + TC_SHARE_ALL / 16);
+}
+
+static void from_a_half_all_are_back_after_twelve_seconds(void **state)
 {
 	(void)state;
 	struct tc_shed s;
 	tc_shed_init(&s, 0);
 	(void)look_for(&s, 600, 0, 11 * TC_MS);
 	assert_int_equal(s.share, TC_SHARE_ALL / 2);
-	tc_time calm = 11 * TC_MS;
-	assert_int_equal(look_for(&s, 0, calm, 2 * TC_SEC - TC_MS), 0);
-	assert_int_equal(look_for(&s, 0, calm + 2 * TC_SEC - TC_MS, 2 * TC_MS), 1);
-	assert_int_equal(s.share, TC_SHARE_ALL / 2 + TC_SHARE_ALL / 16);
-	assert_int_equal(look_for(&s, 0, calm + 2 * TC_SEC + TC_MS, 20 * TC_SEC), 7);
+	assert_int_equal(look_for(&s, 0, 11 * TC_MS, 13 * TC_SEC), 6);
 	assert_int_equal(s.share, TC_SHARE_ALL);
 	assert_int_equal(s.lowest, TC_SHARE_ALL / 2);
 	assert_true(tc_shed_is_idle(&s));
+}
+
+static void a_share_that_is_too_large_again_is_halved_from_where_it_is(void **state)
+{
+	(void)state;
+	struct tc_shed s;
+	tc_shed_init(&s, 0);
+	(void)look_for(&s, 800, 0, 41 * TC_MS);
+	(void)look_for(&s, 0, 41 * TC_MS, 2 * TC_SEC + TC_MS);
+	assert_int_equal(s.share, TC_SHARE_ALL / 4);
+	(void)look_for(&s, 800, 3 * TC_SEC, 31 * TC_MS);
+	assert_int_equal(s.share, TC_SHARE_ALL / 32);
+	(void)look_for(&s, 0, 4 * TC_SEC, 2 * TC_SEC + TC_MS);
+	assert_int_equal(s.share, TC_SHARE_ALL / 8);
+	(void)look_for(&s, 0, 6 * TC_SEC + TC_MS, TC_SEC);
+	assert_int_equal(s.share, TC_SHARE_ALL / 8);
 }
 
 static void between_a_quarter_and_a_half_nothing_changes(void **state)
@@ -120,7 +149,9 @@ int main(void)
 		cmocka_unit_test(
 			who_looks_seldom_waits_for_an_effect_unless_the_ring_is_nearly_full),
 		cmocka_unit_test(never_is_nobody_left),
-		cmocka_unit_test(when_it_is_calm_the_share_grows_by_a_sixteenth_every_two_seconds),
+		cmocka_unit_test(when_it_is_calm_the_share_doubles_to_what_it_was_halved_to_first),
+		cmocka_unit_test(from_a_half_all_are_back_after_twelve_seconds),
+		cmocka_unit_test(a_share_that_is_too_large_again_is_halved_from_where_it_is),
 		cmocka_unit_test(between_a_quarter_and_a_half_nothing_changes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
