@@ -168,6 +168,12 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 	if (syn != NULL) {
 		tc_admit_give_up(c, syn);
 	}
+	if (tc_slab_left(&c->syns.slab) == 0) {
+		/* a handshake takes a round trip: who waits longest is the likeliest to be a part of a flood */
+		struct tc_syn *oldest = tc_syns_oldest(&c->syns);
+		c->ledger.drops[oldest->end == TC_END_NONE ? TC_DROP_SYNS_FULL : drop_of(oldest)]++;
+		forget_syn(c, oldest);
+	}
 	syn = tc_syns_add(&c->syns, t, hash, pkt->tcp.seq, tc_clients_time(c, pkt->at));
 	if (syn == NULL) {
 		return TC_DROP_SYNS_FULL;

@@ -118,13 +118,13 @@ enum tc_end tc_replica_open(struct tc_core *c, struct tc_session *s, uint32_t co
 		.turn_ack = s->base_ack,
 		.waiting = true,
 	};
-	if (!tc_alias_pick(c, s, r, copy, now)) {
+	enum tc_end end = !tc_alias_pick(c, s, r, copy, now)			? TC_END_NO_TUPLE :
+			  !tc_table_insert(&c->by_target, target_hash(c, r), i) ? TC_END_NO_ROOM :
+										  TC_END_NONE;
+	if (end != TC_END_NONE) {
+		r->session = TC_NIL; /* tc_replica_is_live() */
 		tc_slab_give(&c->replicas, i);
-		return TC_END_NO_TUPLE;
-	}
-	if (!tc_table_insert(&c->by_target, target_hash(c, r), i)) {
-		tc_slab_give(&c->replicas, i);
-		return TC_END_NO_ROOM;
+		return end;
 	}
 	tc_wheel_node_init(&c->wheel, i);
 	s->replicas = i;

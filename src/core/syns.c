@@ -84,6 +84,11 @@ tc_time tc_syns_deadline(const struct tc_syns *s)
 				     tc_stamp_past(at(s, s->oldest)->at, s->latest) + s->life;
 }
 
+struct tc_syn *tc_syns_oldest(const struct tc_syns *s)
+{
+	return s->oldest != TC_NIL ? at(s, s->oldest) : NULL;
+}
+
 struct tc_syn *tc_syns_expired(const struct tc_syns *s, tc_time now)
 {
 	return tc_syns_deadline(s) <= now ? at(s, s->oldest) : NULL;

@@ -4,8 +4,8 @@
  * Layer:   core.
  *
  * A lone SYN is not a session: 64 bytes, and at most one chunk when it carries data. The client's handshake ACK shows that the server
- * accepted; floods, scans and firewalled clients stay here and are forgotten after TC_SYN_LIFE, oldest first. All
- * times are those of the clients' clock.
+ * accepted; floods, scans and firewalled clients stay here and are forgotten after TC_SYN_LIFE, or when a later one needs the place,
+ * oldest first. All times are those of the clients' clock.
  */
 #ifndef TC_CORE_SYNS_H
 #define TC_CORE_SYNS_H
@@ -55,6 +55,9 @@ void tc_syns_remove(struct tc_syns *s, struct tc_syn *syn, uint32_t hash);
 
 /** tc_syns_expired() - the oldest lone SYN when its life is over by @now, NULL otherwise; the caller removes it */
 struct tc_syn *tc_syns_expired(const struct tc_syns *s, tc_time now);
+
+/** tc_syns_oldest() - NULL when there is none */
+struct tc_syn *tc_syns_oldest(const struct tc_syns *s);
 
 /** tc_syns_youngest(), tc_syns_older() - from the latest one back; NULL when there is none */
 struct tc_syn *tc_syns_youngest(const struct tc_syns *s);

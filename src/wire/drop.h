@@ -26,7 +26,7 @@ enum tc_drop {
 	TC_DROP_MPTCP, /* a further MPTCP subflow: its bytes are not a stream of their own (RFC 8684) */
 	TC_DROP_NO_SESSION, /* belongs to a connection that is not copied (opened before us, or ended) */
 	TC_DROP_SYN_NO_ACCEPT, /* a lone SYN whose handshake never completed */
-	TC_DROP_SYNS_FULL,     /* the table of lone SYNs was full */
+	TC_DROP_SYNS_FULL,     /* a lone SYN that had to make room for a later one */
 	TC_DROP_FLOWS_FULL,    /* the flow table was full */
 	TC_DROP_MEMORY,	       /* no chunk was left for its bytes */
 	TC_DROP_DUPLICATE,     /* bytes that were there already, or a repeated SYN */
