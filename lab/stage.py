@@ -13,6 +13,7 @@ Exceptions say what is wrong; what it returns, if anything, is a remark for the 
 """
 
 import collections
+import contextlib
 import json
 import os
 import shutil
@@ -141,6 +142,7 @@ class Stage:
         self.client, self.online_host, self.target_host = self.net.clients[0], self.net.online, self.net.target
         self.address, self.target_address = (host.ip6 if six else host.ip for host in (self.net.online, self.net.target))
         self.online = self.target = self.pair = self.watch = None
+        self.waited = 0
 
     def serve(self, ports, fast=False):
         self.online = Turns(self.online_host, {port: manners[0] for port, manners in ports.items()}, fast)
@@ -183,6 +185,15 @@ class Stage:
         assert comparison.differences() == [], f"{comparison.differences(3)} {summary}"
         assert summary["fidelity_percent"] == 100, summary
         return comparison.lags
+
+    @contextlib.contextmanager
+    def timed(self):
+        """Where lags are measured. What tcpcopy, intercept and the target wait for a CPU meanwhile is in .waited, and in .slack unless that is none."""
+        programs = self.pair.tcpcopy, self.pair.intercept, self.target.process
+        before = waited_s(*programs)
+        yield
+        self.waited = waited_s(*programs) - before
+        self.slack += self.waited if self.slack else 0
 
     def load_at(self, rate, seconds, **shape):
         """Open loop with lab/turn_load.c, to its end; what it says of itself."""

@@ -81,11 +81,12 @@ def redis_pushes_that_only_the_online_server_sends(s):
 def websocket_pushes_that_only_the_online_server_sends(s):
     """A push of 1 KB every 30 ms; the clients say something five times a second, open loop."""
     s.begin({80: ({"websocket": 30}, {"websocket": 0})})
-    clients = [websocket.Client(Session(s.client, s.address, 80).sock, 10 * s.scale, 0.2) for _ in range(10)]
-    for client in clients:
-        client.join(30)
-        assert client.error is None, client.error
-    s.settle()
+    with s.timed():
+        clients = [websocket.Client(Session(s.client, s.address, 80).sock, 10 * s.scale, 0.2) for _ in range(10)]
+        for client in clients:
+            client.join(30)
+            assert client.error is None, client.error
+        s.settle()
     s.end()
     assert sum(client.heard for client in clients) > 200 * s.scale, "hardly anything was pushed: this proves nothing"
     lags = s.lags()
@@ -101,10 +102,11 @@ def answers_of_the_target_that_differ(s):
     manners = [{}, {"add": -20}, {"add": 20}, {"factor": 0.5}, {"factor": 2}, {"chunk_ms": 30}]
     ports = {80 + i: ({}, manner) for i, manner in enumerate(manners)}
     s.begin(ports)
-    loads = [s.load(port, connections=4, turns=10 * s.scale, answer=3000, period=0.2) for port in ports]
-    for load in loads:
-        load.finish()
-    s.settle()
+    with s.timed():
+        loads = [s.load(port, connections=4, turns=10 * s.scale, answer=3000, period=0.2) for port in ports]
+        for load in loads:
+            load.finish()
+        s.settle()
     lags = {port: s.lags(port) for port in ports}
     s.end()
     equal, *differing = ([lag * 1000 for lag in lags[port]] for port in ports)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """rates.py - scenario 1: connections that are kept, at full speed and at a pace"""
 
-from stage import scenario, waited_s
+from stage import scenario
 from web import percentile
 
 AT_ONCE = {1: 3000, 50: 6000, 500: 6000}    # {connections: requests of the short form}
@@ -28,19 +28,16 @@ def open_loop(s, rate):
         sources.append(f"fd01::{number}" if s.six else f"10.1.0.{number}")
         s.client.address("eth0", sources[-1] + ("/64" if s.six else "/24"))
     s.begin({80: ({}, {})}, fast=True)
-    programs = s.pair.tcpcopy, s.pair.intercept, s.target.process
-    before = waited_s(*programs)
-    said = s.load_at(rate, 0.5 * s.scale, connections=200, **{"from": ",".join(sources)})
-    waited = waited_s(*programs) - before
-    s.settle(turns=said["turns"])
+    with s.timed():
+        said = s.load_at(rate, 0.5 * s.scale, connections=200, **{"from": ",".join(sources)})
+        s.settle(turns=said["turns"])
     s.end()
     lags = s.lags()
     assert len(lags) == said["turns"], f"the online server has {len(lags)} of {said['turns']} turns"
     text = (f"{ms(percentile(lags, 50))} ms later in the median, p99 {ms(percentile(lags, 99))} ms; the load itself was late by "
-            f"{ms(said['late_p99_us'] / 1e6)} ms (p99), tcpcopy, intercept and the target waited {waited:.2f} s for a CPU")
-    slack = s.slack + waited if s.slack else 0
+            f"{ms(said['late_p99_us'] / 1e6)} ms (p99), tcpcopy, intercept and the target waited {s.waited:.2f} s for a CPU")
     if rate <= BOUNDED:
-        assert percentile(lags, 50) < MEDIAN + slack and percentile(lags, 99) < P99 + slack, text
+        assert percentile(lags, 50) < MEDIAN + s.slack and percentile(lags, 99) < P99 + s.slack, text
     return text
 
 

@@ -8,8 +8,9 @@
 #include "engine/engine.h"
 
 #include "base/stopwatch.h"
-#include "engine/bucket.h"
 #include "engine/clock.h"
+#include "engine/outlet.h"
+#include "engine/ramp.h"
 #include "engine/room.h"
 #include "engine/shed.h"
 #include "engine/watch.h"
@@ -34,10 +35,6 @@
 /* How often a ring is looked at while it is not read to its end */
 #define LOOK_INTERVAL TC_MS
 #define SPEED_INTERVAL TC_SEC
-#define RAMP_STEPS 100
-/* Of a packet on the wire beside its payload: TCP with a timestamp; Ethernet with preamble, checksum and gap */
-#define TCP_BYTES 32
-#define FRAME_BYTES 38
 
 struct tc_engine {
 	struct tc_engine_config cfg;
@@ -60,15 +57,13 @@ struct tc_engine {
 	bool break_wanted;
 	bool stopping;
 	bool announced; /* a channel has something to write */
-	struct tc_bucket out;
-	tc_time out_since; /* .out is empty since then, and segments may wait; TC_TIME_NEVER: none do */
+	struct tc_outlet outlet;
 	tc_time speed_at; /* when links are asked next */
 	struct tc_shed shed;
 	uint32_t core_share; /* that the core keeps */
 	struct tc_strays strays;
 	tc_time look_at;
-	tc_time ramp_begin; /* TC_TIME_NEVER: not yet, or no ramp */
-	unsigned ramp_step;
+	struct tc_ramp ramp;
 	struct tc_ip loopback; /* what cfg.localhost stands for; any address: nothing */
 	tc_time stop_by;
 	struct tc_engine_stats stats;
@@ -266,8 +261,8 @@ static void on_channel(struct tc_engine *e, bool up, tc_time now)
 {
 	e->channel_up = up;
 	look_at_channel(e, now);
-	if (up && e->cfg.ramp > 0 && e->ramp_begin == TC_TIME_NEVER) {
-		e->ramp_begin = core_now(e, now);
+	if (up) {
+		tc_ramp_begin(&e->ramp, core_now(e, now));
 	}
 }
 
@@ -314,20 +309,12 @@ static void announce(struct tc_engine *e, const struct tc_out *out)
 	}
 }
 
-/* On the wire, in however many packets it is cut */
-static uint32_t wire_bytes(const struct tc_segment *seg)
-{
-	uint32_t ip = tc_ip_is_v4(&seg->dst) ? 20 : 40;
-	uint32_t pkts = seg->cut > 0 ? (seg->payload_len + seg->cut - 1) / seg->cut : 1;
-	return seg->payload_len + tc_u32_max(pkts, 1) * (ip + TCP_BYTES + FRAME_BYTES);
-}
-
 static void hand_out(struct tc_engine *e, const struct tc_out *out, tc_time now)
 {
 	struct tc_deliver *d = e->cfg.deliver;
 	switch (out->kind) {
 	case TC_OUT_SEGMENT:
-		tc_bucket_take(&e->out, wire_bytes(&out->segment));
+		tc_outlet_take(&e->outlet, &out->segment);
 		d->ops->send(d, &out->segment, now);
 		break;
 	case TC_OUT_ANNOUNCE:
@@ -342,36 +329,20 @@ static void hand_out(struct tc_engine *e, const struct tc_out *out, tc_time now)
 	}
 }
 
-static void count_wait(struct tc_engine *e, unsigned n, tc_time now)
-{
-	if (n > 0) {
-		e->stats.out_waits++;
-		e->stats.out_delayed += n;
-		e->stats.out_waited += now - e->out_since;
-	}
-}
-
 /* All that the core has to say and that may be sent, out; after it no view of the core's chunks is held. Return: how many. */
 static unsigned pull(struct tc_engine *e, tc_time now)
 {
 	struct tc_out out;
 	unsigned n = 0;
-	if (is_waiting(e)) {
+	if (is_waiting(e) || !tc_outlet_is_open(&e->outlet, now)) {
 		return 0;
 	}
-	bool open = tc_bucket_is_open(&e->out, now);
-	if (!open && e->out_since != TC_TIME_NEVER) {
-		return 0;
-	}
-	while (open && n < OUTS_MAX && tc_core_next_out(e->core, &out, core_now(e, now))) {
+	while (n < OUTS_MAX && tc_outlet_is_open(&e->outlet, now) &&
+	       tc_core_next_out(e->core, &out, core_now(e, now))) {
 		n++;
 		hand_out(e, &out, now);
-		open = tc_bucket_is_open(&e->out, now);
 	}
-	if (e->out_since != TC_TIME_NEVER) {
-		count_wait(e, n, now);
-	}
-	e->out_since = open ? TC_TIME_NEVER : now;
+	tc_outlet_on_pulled(&e->outlet, n, now);
 	if (n == OUTS_MAX) {
 		e->more = true;
 	}
@@ -437,31 +408,15 @@ static void ask_speed(struct tc_engine *e, tc_time now)
 	}
 	e->speed_at = now + SPEED_INTERVAL;
 	uint64_t link = e->cfg.deliver->ops->speed(e->cfg.deliver);
-	e->stats.out_bits = tc_engine_max_out(e->cfg.max_out, link);
-	e->out.rate = e->stats.out_bits / 8;
-}
-
-static uint32_t ramp_share(const struct tc_engine *e)
-{
-	return tc_u32_max(e->cfg.core->share_permyriad * e->ramp_step / RAMP_STEPS, 1);
-}
-
-/* When the next step of the ramp is due */
-static tc_time ramp_at(const struct tc_engine *e)
-{
-	return e->ramp_begin == TC_TIME_NEVER || e->ramp_step == RAMP_STEPS ?
-		       TC_TIME_NEVER :
-		       e->ramp_begin + e->cfg.ramp / RAMP_STEPS * e->ramp_step;
+	tc_outlet_set(&e->outlet, tc_engine_max_out(e->cfg.max_out, link));
 }
 
 static void ramp_up(struct tc_engine *e, tc_time at)
 {
-	uint32_t before = e->ramp_step;
-	while (at >= ramp_at(e)) {
-		e->ramp_step++;
-	}
-	if (e->ramp_step != before) {
-		struct tc_event ev = { .kind = TC_EVENT_SAMPLE, .at = at, .count = ramp_share(e) };
+	if (tc_ramp_look(&e->ramp, at)) {
+		struct tc_event ev = { .kind = TC_EVENT_SAMPLE,
+				       .at = at,
+				       .count = tc_ramp_share(&e->ramp) };
 		tc_core_on_event(e->core, &ev, at);
 	}
 }
@@ -492,7 +447,7 @@ static void turn(struct tc_engine *e)
 /* What is due at a time of the core's clock */
 static tc_time core_deadline(const struct tc_engine *e)
 {
-	tc_time at = tc_time_min(tc_core_deadline(e->core), ramp_at(e));
+	tc_time at = tc_time_min(tc_core_deadline(e->core), tc_ramp_at(&e->ramp));
 	if (tc_stopwatch_stands(&e->file_clock)) {
 		at = tc_time_min(at, e->room.since + TC_ROOM_PATIENCE);
 	}
@@ -503,9 +458,7 @@ static tc_time earliest(const struct tc_engine *e)
 {
 	tc_time at = core_deadline(e);
 	at = tc_time_min(at, e->deliver.deadline);
-	if (e->out_since != TC_TIME_NEVER) {
-		at = tc_time_min(at, tc_bucket_opens_at(&e->out));
-	}
+	at = tc_time_min(at, tc_outlet_opens_at(&e->outlet));
 	for (unsigned i = 0; i < e->n_channels; i++) {
 		at = tc_time_min(at, e->channels[i].deadline);
 	}
@@ -595,6 +548,10 @@ const struct tc_core *tc_engine_core(const struct tc_engine *e)
 void tc_engine_stats(const struct tc_engine *e, struct tc_engine_stats *ret_stats)
 {
 	*ret_stats = e->stats;
+	ret_stats->out_bits = e->outlet.bits;
+	ret_stats->out_waits = e->outlet.waits;
+	ret_stats->out_delayed = e->outlet.delayed;
+	ret_stats->out_waited = e->outlet.waited;
 	ret_stats->share = e->shed.share;
 	ret_stats->share_lowest = e->shed.lowest;
 	ret_stats->share_reductions = e->shed.reductions;
@@ -632,10 +589,7 @@ static int new_core(struct tc_engine *e)
 	}
 	e->mem = mem;
 	struct tc_core_config cfg = *e->cfg.core;
-	if (e->cfg.ramp > 0) {
-		e->ramp_step = 1;
-		cfg.share_permyriad = ramp_share(e);
-	}
+	cfg.share_permyriad = tc_ramp_share(&e->ramp);
 	e->core = tc_core_init(mem, &cfg, clock_now(e));
 	return 0;
 }
@@ -664,7 +618,7 @@ static void begin_limits(struct tc_engine *e)
 {
 	static const struct tc_ip loopback6 = { { [15] = 1 } };
 	tc_time now = clock_now(e);
-	tc_bucket_init(&e->out, 1, now);
+	tc_outlet_init(&e->outlet, now);
 	ask_speed(e, now);
 	tc_shed_init(&e->shed, now);
 	e->core_share = e->shed.share;
@@ -683,8 +637,7 @@ int tc_engine_new(const struct tc_engine_config *cfg, struct tc_engine **ret_eng
 	}
 	e->cfg = *cfg;
 	e->timer_at = TC_TIME_NEVER;
-	e->ramp_begin = TC_TIME_NEVER;
-	e->out_since = TC_TIME_NEVER;
+	tc_ramp_init(&e->ramp, cfg->core->share_permyriad, cfg->ramp);
 	begin_limits(e);
 	tc_stopwatch_init(&e->core_clock);
 	tc_stopwatch_init(&e->file_clock);

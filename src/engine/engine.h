@@ -8,7 +8,7 @@
  *            core -> segments -> deliver, flushed before the core is touched again
  *            one timer at the earliest deadline of all
  *
- * Production comes first: what may be sent in a second is limited, above it segments wait in the core (engine/bucket.h); and while the
+ * Production comes first: what may be sent in a second is limited, above it segments wait in the core (engine/outlet.h); and while the
  * capture comes in faster than it is read, whole clients are left out (engine/shed.h).
  *
  * A file can wait, and what waits has no time: the core's clock stands while no channel is up, that of the file, and of its clients, also

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -94,20 +93,11 @@ static void fill_report(struct tc_worker *w, bool final, struct tc_report *ret)
 	ret->n_channels = w->n_channels;
 }
 
-/* To stderr if that takes it at once: a pipe that nobody reads must not stop the loop. */
-static void put(const char *text, size_t n)
-{
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0) {
-		(void)!write(STDERR_FILENO, text, n);
-	}
-}
-
-static void clear_line(const struct tc_worker *w)
+static void clear_line(struct tc_worker *w)
 {
 	static const char clear[] = "\r\033[K";
 	if (w->terminal) {
-		put(clear, sizeof clear - 1);
+		tc_log_text(w->log, clear, sizeof clear - 1);
 	}
 }
 
@@ -150,7 +140,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	tc_report_line(&now, &w->last, line);
 	if (w->terminal) {
 		clear_line(w);
-		put(line, strlen(line));
+		tc_log_text(w->log, line, strlen(line));
 	} else {
 		tc_log(w->log, TC_LOG_INFO, "%s", line);
 	}

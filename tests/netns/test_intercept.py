@@ -136,6 +136,9 @@ def test_without_a_filter_the_answers_of_announced_targets_are_told():
         summary = s.stop()
         assert summary["relay"]["reported"] == 3
         assert summary["capture"]["kernel_drops"] == 0
+        keys = {*summary, *summary["capture"], *summary["relay"], *summary["channel"]}
+        with open(os.path.join(os.environ["TCPCOPY_SOURCE"], "doc/man/intercept.8"), encoding="ascii") as f:
+            assert keys <= set(f.read().split()), "the man page names each of them"
         assert until(lambda: "down" in p.output().splitlines(), 5)
 
 

@@ -147,6 +147,35 @@ an_intercept_whose_batch_contradicts_itself_is_given_up_and_connected_again(void
 	end(&w);
 }
 
+static void a_refusal_of_a_later_version_is_read_in_its_words(void **state)
+{
+	(void)state;
+	struct world w = { .now = 1000 * TC_SEC };
+	struct tc_ip ip = tc_ip_from_v4(loopback);
+	int listener = tc_socket_listen(&ip, 0), fd = -1;
+	uint16_t from;
+	char error[TC_DRIVER_ERROR_MAX];
+	struct raw *later = calloc(1, sizeof *later);
+	w.port = tc_socket_port(listener);
+	w.client = new_client(&w, NULL);
+	assert_int_equal(tc_tls_new(TC_TLS_SERVER, NULL, &later->tls, error), 0);
+	UNTIL(&w, (fd = tc_socket_accept(listener, &ip, &from)) >= 0);
+	assert_int_equal(tc_link_open(&later->link, later->tls, fd), 0);
+	UNTIL(&w, tc_tls_handshake(&later->link.tls) == 0);
+	struct tc_view body;
+	assert_int_equal(raw_receive(&w, later, &body), TC_CHANNEL_HELLO);
+	struct tc_channel_refuse refuse = { .code = 77, .text = "wants a newer tcpcopy" };
+	uint8_t batch[TC_CHANNEL_HEAD + 4 + TC_CHANNEL_TEXT_MAX];
+	size_t n = tc_channel_refuse_encode(&refuse, batch, sizeof batch);
+	batch[1] = TC_CHANNEL_VERSION + 1;
+	raw_send(later, batch, n);
+	UNTIL(&w, stats(&w).refused == 1);
+	assert_text(&w, "wants a newer tcpcopy");
+	raw_free(later);
+	close(listener);
+	w.client->ops->free(w.client);
+}
+
 static void what_listens_there_may_be_no_intercept(void **state)
 {
 	(void)state;
@@ -498,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_batch_of_an_unknown_type_is_skipped_by_both_sides),
 		cmocka_unit_test(
 			an_intercept_whose_batch_contradicts_itself_is_given_up_and_connected_again),
+		cmocka_unit_test(a_refusal_of_a_later_version_is_read_in_its_words),
 		cmocka_unit_test(what_listens_there_may_be_no_intercept),
 		cmocka_unit_test(tls_older_than_1_3_is_not_spoken),
 		cmocka_unit_test(a_hello_that_was_overheard_and_is_said_again_is_none),
