@@ -80,22 +80,37 @@ static void give(struct sim *s, uint32_t i)
 			     pkt->len },
 		.payload_len = pkt->len,
 	};
+	struct tc_ledger before;
+	tc_core_ledger(s->core, &before);
+	sim_share_on_give(s, pkt);
 	sim_core_on_client(s, &seen);
+	sim_share_after_give(s, pkt->who, &before);
 	sim_pkt_free(s, i);
+}
+
+/* How long a packet of a client may be under way after one that it sent later */
+static tc_time overtakes_for(const struct sim *s)
+{
+	return 50 * TC_MS + s->p.client_rtt_us * TC_US * s->p.slow_permille / 1000 +
+	       s->p.held_ms * TC_MS;
 }
 
 void sim_capture_on_packet(struct sim *s, uint32_t i)
 {
 	struct sim_pkt *pkt = &s->pkts[i];
 	struct sim_conv *c = &s->convs[pkt->who];
-	if ((pkt->tcp.flags & TC_TCP_RST) != 0 && !c->accepted &&
-	    s->q.now < c->done_at + 50 * TC_MS) {
+	if ((pkt->tcp.flags & TC_TCP_RST) != 0 && !c->accepted && c->left != SIM_LEFT_SHED &&
+	    s->q.now < c->done_at + overtakes_for(s)) {
 		/* an RST that overtakes the whole handshake makes it a connection that never was; that is not what is tested */
 		sim_queue_push(&s->q, s->q.now + TC_MS, SIM_EV_CAPTURE, i);
 		return;
 	}
 	if (s->q.now < s->core_from + s->p.join_ms * TC_MS) {
 		c->missed = true;
+		sim_send(s, &s->to_online, i, SIM_EV_TO_ONLINE);
+		return;
+	}
+	if (!sim_share_passes(s, pkt) || !sim_file_has(s, pkt->who)) {
 		sim_send(s, &s->to_online, i, SIM_EV_TO_ONLINE);
 		return;
 	}
@@ -162,6 +177,9 @@ void sim_capture_on_loss_notice(struct sim *s, uint32_t count)
 void sim_capture_on_noise(struct sim *s)
 {
 	struct sim_rng *r = &s->dice;
+	if (s->file_ended) {
+		return;
+	}
 	struct tc_tuple t = s->places[sim_rng_range(r, 0, s->n_places - 1)].online;
 	uint64_t bits = sim_rng_next(r);
 	if ((bits & 3) != 0) {

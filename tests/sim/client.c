@@ -12,6 +12,12 @@
 #define CLIENT_DELAYED_ACK (40 * TC_MS)
 #define CLIENT_PROBE_EVERY TC_SEC
 
+/* What takes a client so long in life */
+static tc_time slow(const struct sim *s, tc_time t)
+{
+	return t * s->p.slow_permille / 1000;
+}
+
 static unsigned number(const struct sim *s, const struct sim_conv *c)
 {
 	return (unsigned)(c - s->convs);
@@ -96,7 +102,8 @@ static void done(struct sim *s, struct sim_conv *c)
 	c->rto_at = c->app_at = c->probe_at = c->ack_at = TC_TIME_NEVER;
 	sim_trace(s, "client %u is done", number(s, c));
 	unsigned next = number(s, c) + 1;
-	if (next < s->n_convs && s->convs[next].place == c->place) {
+	if (next < s->n_convs && s->convs[next].place == c->place &&
+	    s->convs[next].pass == c->pass) {
 		tc_time gap = sim_rng_range(&c->rng, 0, s->p.reuse_gap_us) * TC_US;
 		sim_queue_push(&s->q, s->q.now + gap, SIM_EV_CLIENT_START, next);
 	}
@@ -201,6 +208,7 @@ static void close_it(struct sim *s, struct sim_conv *c)
 {
 	switch (c->close) {
 	case SIM_CLOSE_RST_ACK:
+		c->heard_all = true;
 		reset(s, c, true);
 		return;
 	case SIM_CLOSE_RST:
@@ -220,6 +228,7 @@ static void close_it(struct sim *s, struct sim_conv *c)
 		break;
 	}
 	c->fin = true;
+	c->heard_all = c->close != SIM_CLOSE_HALF;
 	c->step = SIM_CLIENT_CLOSED;
 	output(s, c);
 }
@@ -234,7 +243,7 @@ void sim_client_start(struct sim *s, unsigned conv)
 	}
 	c->step = SIM_CLIENT_SYN;
 	c->window = 10 * (uint32_t)s->p.client_mss;
-	c->rto = CLIENT_SYN_RTO;
+	c->rto = slow(s, CLIENT_SYN_RTO);
 	c->limit = c->syn_data;
 	c->nxt = 1 + c->syn_data;
 	c->high = c->nxt;
@@ -317,7 +326,7 @@ static void on_ack(struct sim *s, struct sim_conv *c, uint32_t ack)
 		c->una = ack;
 		c->nxt = tc_u32_max(c->nxt, ack);
 		c->dup_acks = 0;
-		c->rto = tc_time_max(CLIENT_RTO_MIN, 3 * s->p.client_rtt_us * TC_US);
+		c->rto = slow(s, tc_time_max(CLIENT_RTO_MIN, 3 * s->p.client_rtt_us * TC_US));
 		c->rto_at = c->una < c->nxt ? s->q.now + c->rto : TC_TIME_NEVER;
 		if (c->una < c->recover) {
 			segment(s, c, c->una, true);
@@ -337,7 +346,7 @@ static void on_syn_ack(struct sim *s, struct sim_conv *c, const struct sim_pkt *
 	c->nxt = ack; /* data of the SYN that was not taken is said again */
 	c->rto_at = TC_TIME_NEVER;
 	c->tries = 0;
-	c->rto = tc_time_max(CLIENT_RTO_MIN, 3 * s->p.client_rtt_us * TC_US);
+	c->rto = slow(s, tc_time_max(CLIENT_RTO_MIN, 3 * s->p.client_rtt_us * TC_US));
 	emit(s, c, c->nxt, 0, TC_TCP_ACK);
 	c->step = SIM_CLIENT_GREETING;
 	application(s, c);
@@ -375,8 +384,9 @@ void sim_client_on_packet(struct sim *s, const struct sim_pkt *pkt)
 		}
 		/* every second segment at once, as delayed acknowledgements are */
 		bool prompt = c->fin_heard || c->rcv - c->rcv_acked > 2000;
-		c->ack_at = prompt ? s->q.now :
-				     s->q.now + sim_rng_range(&c->rng, 0, CLIENT_DELAYED_ACK);
+		c->ack_at =
+			prompt ? s->q.now :
+				 s->q.now + slow(s, sim_rng_range(&c->rng, 0, CLIENT_DELAYED_ACK));
 	}
 	application(s, c);
 	output(s, c);

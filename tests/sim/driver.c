@@ -21,8 +21,9 @@ static void configure(struct sim *s, struct tc_core_config *cfg)
 	const struct sim_params *p = &s->p;
 	struct sim_rng r = sim_rng_of(s->seed, 2);
 	tc_core_config_default(cfg);
+	cfg->copies = (uint32_t)p->copies;
 	cfg->sessions = 64;
-	cfg->replicas = 64;
+	cfg->replicas = 64 * cfg->copies;
 	cfg->syns = 64;
 	cfg->closed = 64;
 	cfg->chunks = (uint32_t)p->chunks;
@@ -35,7 +36,8 @@ static void configure(struct sim *s, struct tc_core_config *cfg)
 	}
 	cfg->maps = s->maps;
 	cfg->n_maps = 4;
-	cfg->table_key = (struct tc_siphash_key){ sim_rng_next(&r), sim_rng_next(&r) };
+	cfg->table_key = s->table_key =
+		(struct tc_siphash_key){ sim_rng_next(&r), sim_rng_next(&r) };
 	cfg->mark_key = (struct tc_siphash_key){ sim_rng_next(&r), sim_rng_next(&r) };
 	cfg->wall_offset =
 		sim_rng_range(&r, 1, 1000000) * 3600 * TC_SEC + sim_rng_range(&r, 0, TC_SEC);
@@ -46,7 +48,14 @@ static void configure(struct sim *s, struct tc_core_config *cfg)
 	}
 	cfg->pace = (enum tc_pace)p->pace;
 	cfg->rate = 100;
-	cfg->share_permyriad = 10000;
+	cfg->pool = s->pool;
+	cfg->n_pool_v4 = cfg->n_pool_v6 = (uint32_t)p->pool;
+	cfg->alias_port_last = (uint16_t)(cfg->alias_port_first + p->alias_ports - 1);
+	cfg->alias_first = p->alias_first != 0;
+	cfg->share_permyriad = (uint32_t)p->sample;
+	cfg->whole_only = p->whole_only != 0;
+	cfg->limit_sessions = (uint32_t)p->limit_sessions;
+	cfg->slow_permille = (uint32_t)p->slow_permille;
 	cfg->hole_resume = p->hole_resume != 0;
 	cfg->channel = p->relay == 0;
 	cfg->session_events = true;

@@ -8,6 +8,8 @@
 
 /* A session may go on for so long after its client was done, in a world without trouble: handshake, limits, the target's FIN. */
 #define BOUND_BASE (5 * TC_SEC)
+/* ... and where it cannot be told that all is answered, a FIN waits for silence */
+#define BOUND_END (5 * TC_SEC)
 /* What a lost packet may cost more than once: retransmission timeouts with backoff */
 #define BOUND_LOSS (20 * TC_SEC)
 
@@ -22,13 +24,24 @@ static bool is_disturbed(const struct sim_params *p)
 	return p->fwd_down_ms > 0 || p->channel_down_ms > 0 || p->target_dead_ms >= 0;
 }
 
+/* So few tuples for copies that one may find none: then its session has no copy at all. */
+static bool lacks_tuples(const struct sim_params *p)
+{
+	bool aliased = p->copies > 1 || p->pool > 0 || p->alias_first > 0;
+	int64_t tuples = p->alias_ports * (p->pool > 0 ? p->pool : 1);
+	return aliased && tuples < 4 * p->convs * p->copies;
+}
+
 bool sim_is_partial(const struct sim_params *p)
 {
-	/* with full tables a SYN may be dropped, and its client joined later; after a reset by the target it is joined again */
-	return p->hole > 0 || p->join_ms > 0 || p->tables > 0 || p->quit == SIM_QUIT_EARLY ||
-	       p->quit == SIM_QUIT_RST ||
-	       ((is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 100) &&
-		p->target_keepalive_ms > 0);
+	/* a SYN is missed, or dropped for want of room, and its client is joined later */
+	bool missed = p->hole > 0 || p->join_ms > 0 || p->tables > 0 || lacks_tuples(p) ||
+		      (p->sample < 10000 && p->whole_only == 0);
+	/* after a reset by the target it is joined again, and after 5 s where nobody accepted or acknowledged */
+	bool again = p->quit == SIM_QUIT_EARLY || p->quit == SIM_QUIT_RST || p->target_refuse > 0;
+	bool bad =
+		is_disturbed(p) || p->silent_ms > 0 || p->ret_loss >= 100 || p->send_error >= 100;
+	return missed || again || (bad && (p->target_keepalive_ms > 0 || p->think_us > 2000000));
 }
 
 bool sim_is_exact(const struct sim *s)
@@ -49,6 +62,7 @@ static tc_time slowness(const struct sim_params *p)
 	tc_time t = p->turns * (p->answer_us + p->fwd_delay_us + p->ret_delay_us) * TC_US;
 	int64_t bytes = p->turns * p->req_max;
 	t += (p->target_stop_ms + p->fwd_down_ms + p->channel_down_ms + p->stall_ms) * TC_MS;
+	t += (p->silent_ms + p->target_stall_ms + 2 * p->starve_ms * p->starve_times) * TC_MS;
 	if (p->target_slow > 0) {
 		t += bytes * 10 * TC_MS / p->target_slow;
 	}
@@ -72,11 +86,11 @@ static tc_time slowness(const struct sim_params *p)
 tc_time sim_judge_bound(const struct sim *s)
 {
 	const struct sim_params *p = &s->p;
-	tc_time bound = BOUND_BASE + slowness(p);
+	tc_time bound = BOUND_BASE + BOUND_END + slowness(p);
 	if (is_lossy(p)) {
 		bound += p->ret_loss >= 100 ? 8 * BOUND_LOSS : BOUND_LOSS;
 	}
-	if (is_disturbed(p)) {
+	if (is_disturbed(p) || p->silent_ms > 0) {
 		bound += 2 * slowness(p) + BOUND_LOSS;
 	}
 	bool mute = p->quit == SIM_QUIT_RST || p->quit == SIM_QUIT_EARLY; /* its RST may be lost */
@@ -86,11 +100,11 @@ tc_time sim_judge_bound(const struct sim *s)
 	}
 	if (p->client_loss > 0) {
 		bound +=
-			12 *
-			TC_SEC; /* a client that resets leaves its last loss unmended: 10 s of silence */
+			12 * TC_SEC * p->slow_permille /
+			1000; /* a client that resets leaves its last loss unmended: 10 s of silence */
 	}
 	if (sim_is_partial(p) || p->idle_ms > 0 || starves_syns(p)) {
-		bound += 30 * TC_SEC + p->idle_ms * TC_MS;
+		bound += 30 * TC_SEC * p->slow_permille / 1000 + p->idle_ms * TC_MS;
 	}
 	return bound;
 }
@@ -98,7 +112,9 @@ tc_time sim_judge_bound(const struct sim *s)
 static bool may_lag(const struct sim_params *p)
 {
 	bool tiny = p->target_mss > 0 && p->target_mss < 500 && p->req_max > 2000;
-	return is_disturbed(p) || (tiny && is_lossy(p)) || p->fwd_mtu > 0 ||
+	/* what lies behind a gap when the capture is held is as old as that takes */
+	bool aged = p->held_ms > p->max_lag_ms / 2;
+	return is_disturbed(p) || aged || (tiny && is_lossy(p)) || p->fwd_mtu > 0 ||
 	       slowness(p) > p->max_lag_ms * TC_MS / 2 || p->fwd_loss >= 20 || p->ret_loss >= 50 ||
 	       p->send_error >= 50 || p->max_lag_ms < 5000 || p->quit == SIM_QUIT_EARLY;
 }
@@ -113,6 +129,9 @@ static bool is_open(const struct sim_conv *c)
 static bool has_gap(const struct sim_conv *c)
 {
 	uint32_t end = sim_conv_captured(c);
+	if (c->cut) {
+		return c->missed || c->said > end;
+	}
 	return c->missed || c->said > end || end < c->limit;
 }
 
@@ -121,7 +140,7 @@ static bool came_late(const struct sim *s, const struct sim_session *x)
 {
 	const struct sim_conv *c = &s->convs[x->conv];
 	for (const struct sim_session *y = s->sessions; y < x; y++) {
-		if (s->p.client_dup > 0 && y->conv == x->conv) {
+		if (s->p.client_dup > 0 && y->conv == x->conv && y->copy == x->copy) {
 			return true;
 		}
 	}
@@ -160,16 +179,29 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 	case TC_END_TARGET_RST:
 		return conn->reset == SIM_RESET_APP ||
 		       ((conn->reset == SIM_RESET_KEEPALIVE || conn->reset == SIM_RESET_NO_CONN) &&
-			(is_disturbed(p) || p->ret_loss >= 100 || p->send_error >= 100));
+			(is_disturbed(p) || p->silent_ms > 0 || p->ret_loss >= 100 ||
+			 p->send_error >= 100));
 	case TC_END_REFUSED:
 		return conn->reset == SIM_RESET_REFUSED;
 	case TC_END_NO_SYN_ACK:
 	case TC_END_NO_ACK:
+		/* one that never asked waits until it is heard, for --max-lag; one that has asked may have to ask again */
+		if (p->silent_ms > (x->life == SIM_NONE && p->max_lag_ms >= 10000 ? 6000 : 2500) ||
+		    (p->silent_ms > 0 && p->max_lag_ms < 5000)) {
+			return true;
+		}
 		/* within 10 s something is asked four times: every tenth lost, all are once in 10,000 */
 		return is_disturbed(p) || p->fwd_loss + p->ret_loss >= 80 || p->send_error >= 20 ||
 		       p->fwd_mtu > 0 ||
-		       ((is_lossy(p) || p->reuse > 0) && (p->max_lag_ms < 5000 || c->superseded));
+		       ((is_lossy(p) || p->reuse > 0 || p->starve_ms > 0) &&
+			(p->max_lag_ms < 5000 || c->superseded));
+	case TC_END_CAPTURE_END:
+		return c->cut && x->lost == 0;
 	case TC_END_TARGET_QUIET:
+		/* at the end of a file it has 3 s */
+		if (s->file_ended && (is_lossy(p) || slowness(p) > TC_SEC)) {
+			return true;
+		}
 		return p->quit == SIM_QUIT_NEVER || is_disturbed(p) ||
 		       (is_lossy(p) && (p->quit == SIM_QUIT_RST || p->quit == SIM_QUIT_EARLY ||
 					p->ret_loss >= 100));
@@ -179,8 +211,14 @@ bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc
 		return may_lag(p);
 	case TC_END_MEMORY:
 		return p->chunks < 512;
+	case TC_END_SHED:
+		return c->shed_at != 0 || (!sim_is_exact(s) && p->keep_times > 0);
 	case TC_END_IDLE:
 		return p->idle_ms > 0;
+	case TC_END_NO_ROOM:
+		return p->tables > 0 && p->copies > 1 && x->life == SIM_NONE;
+	case TC_END_NO_TUPLE:
+		return lacks_tuples(p) && x->life == SIM_NONE;
 	case TC_END_REUSED:
 		/* a SYN that comes again after the capture missed the first one looks like a new connection */
 		return c->superseded || c->missed;
@@ -203,6 +241,7 @@ static bool is_ours(enum tc_end end)
 	case TC_END_SHED:
 	case TC_END_IDLE:
 	case TC_END_REUSED:
+	case TC_END_CAPTURE_END:
 	case TC_END_NO_ANSWERS:
 	case TC_END_STOPPED:
 	case TC_END_NO_SYN_ACK:
@@ -265,6 +304,11 @@ void sim_judge_end(struct sim *s, const struct sim_session *x)
 			 tc_end_name(x->end));
 		return;
 	}
+	tc_time shed_at = s->convs[x->conv].shed_at;
+	if (sim_is_exact(s) && shed_at != 0 && x->end != TC_END_SHED &&
+	    s->q.now > shed_at + sim_share_grace(s)) {
+		sim_fail(s, "a session that was shed ended as '%s'", tc_end_name(x->end));
+	}
 	if (x->end == TC_END_CLOSED) {
 		judge_closed(s, x);
 	} else if (x->end == TC_END_CLIENT_RST) {
@@ -276,7 +320,8 @@ void sim_judge_alive(struct sim *s)
 {
 	for (unsigned i = 0; i < s->n_sessions; i++) {
 		const struct sim_session *x = &s->sessions[i];
-		if (x->end == TC_END_NONE && !is_open(&s->convs[x->conv]) && !came_late(s, x)) {
+		bool stays = is_open(&s->convs[x->conv]) || came_late(s, x);
+		if (x->end == TC_END_NONE && (!stays || s->file_ended)) {
 			sim_fail(s, "session %u lives %lld ms after its client %u was done", i,
 				 (long long)((s->q.now - s->convs[x->conv].done_at) / TC_MS),
 				 x->conv);
@@ -295,7 +340,8 @@ static bool is_smooth(const struct sim_params *p)
 	bool target = p->answer == SIM_ANSWER_EQUAL && p->answer_chunk == 0 &&
 		      p->target_buf >= 14600 && p->target_slow == 0 && p->target_stop_ms == 0 &&
 		      p->target_shrink == 0 && p->quit <= SIM_QUIT_LAST && p->target_mss >= 1220;
-	return path && client && target && p->pace != TC_PACE_THINK && p->rtt_us == 0 &&
+	bool awake = p->starve_ms == 0 && p->target_stall_ms == 0 && p->silent_ms == 0;
+	return path && client && target && awake && p->pace != TC_PACE_THINK && p->rtt_us == 0 &&
 	       p->stop_ms == 0 && p->core_mss == 0;
 }
 
@@ -309,14 +355,15 @@ static tc_time lag_bound(const struct sim_params *p, unsigned turn)
 	return (3 + 3 * turn) * trip + turn * p->answer_us * TC_US + 2 * TC_MS;
 }
 
-void sim_judge_spoken(struct sim *s, struct sim_conv *c, uint32_t end)
+void sim_judge_spoken(struct sim *s, struct sim_session *x, uint32_t end)
 {
+	const struct sim_conv *c = &s->convs[x->conv];
 	for (unsigned i = 0; i < c->seen_turns; i++) {
 		uint32_t start = i == 0 ? 0 : c->turns[i - 1].request_end;
-		if (c->turns[i].spoken || start >= end) {
+		if ((x->spoken >> i & 1) != 0 || start >= end) {
 			continue;
 		}
-		c->turns[i].spoken = true;
+		x->spoken |= (uint16_t)(1U << i);
 		tc_time lag = s->q.now - tc_time_max(c->turns[i].seen_at, c->accepted_at);
 		if (is_smooth(&s->p) && lag > lag_bound(&s->p, i)) {
 			sim_fail(s, "turn %u lags by %lld us, more than %lld", i,
@@ -352,14 +399,106 @@ static void judge_opened(struct sim *s, const struct tc_ledger *l)
 	for (unsigned i = 0; i < s->n_places; i++) {
 		unsigned accepted = 0;
 		for (unsigned k = 0; k < s->n_convs; k++) {
-			accepted += s->convs[k].place == i && s->convs[k].accepted;
+			accepted += s->convs[k].place == i && s->convs[k].accepted &&
+				    s->convs[k].left == SIM_LEFT_NOT;
 		}
 		/* a copy of a SYN behind the end of its connection looks like a new one */
-		bool phantom = p->client_dup > 0 && s->places[i].opened > accepted;
-		if (accepted != s->places[i].opened && !phantom) {
-			sim_fail(s, "%u clients of a place were accepted, %u sessions opened",
-				 accepted, s->places[i].opened);
+		unsigned opened = s->places[i].opened;
+		unsigned copies = (unsigned)p->copies;
+		bool phantom = p->client_dup > 0 && opened > accepted * copies;
+		if ((accepted * copies != opened && !phantom) || opened % copies != 0) {
+			sim_fail(s, "%u clients of a place were accepted, %u copies opened",
+				 accepted, opened);
 		}
+	}
+}
+
+/* Can it be told when the target has answered: its answers are the online server's, and none comes by itself or later than any patience? */
+static bool tells_answers(const struct sim_params *p)
+{
+	bool alike = p->answer == SIM_ANSWER_EQUAL && p->answer_chunk == 0 && p->push == 0 &&
+		     p->pipeline == 0 && p->greeting == 0;
+	int64_t silent_ms = p->target_stall_ms + p->target_stop_ms + p->answer_us / 1000;
+	return p->pace == TC_PACE_RESPONSE && alike && silent_ms < 4500 && !is_disturbed(p) &&
+	       p->ret_loss < 50 && p->target_slow == 0;
+}
+
+/* What the client had heard, the target must have answered to the copy too, before it sees the end. */
+static void judge_thrown_away(struct sim *s)
+{
+	if (!tells_answers(&s->p) || !sim_is_exact(s)) {
+		return;
+	}
+	for (unsigned i = 0; i < s->n_lives; i++) {
+		const struct sim_life *life = &s->lives[i];
+		const struct sim_session *x = &s->sessions[life->session];
+		const struct sim_conv *c = &s->convs[x->conv];
+		bool in_order = x->end == TC_END_CLOSED || x->end == TC_END_CLIENT_RST;
+		if (life->thrown_away > 0 && in_order && c->heard_all && !c->superseded) {
+			sim_fail(s, "%u requests were not answered when the target saw the end",
+				 life->thrown_away);
+		}
+	}
+}
+
+/* Bytes of a client that are in the books. A RST behind the FIN stands one behind the bytes. */
+static uint64_t to_be_copied(const struct sim_conv *c)
+{
+	switch (c->left) {
+	case SIM_LEFT_SAMPLE:
+		return 0;
+	case SIM_LEFT_SHED:
+		return tc_u32_min(c->shed_said, c->limit);
+	default:
+		return c->accepted ? tc_u32_min(c->said, c->limit) : 0;
+	}
+}
+
+static bool never_opened(const struct sim_conv *c)
+{
+	return c->left == SIM_LEFT_SHED || c->left == SIM_LEFT_LIMIT;
+}
+
+/* The books against what was seen of sessions. */
+static void judge_books(struct sim *s, const struct tc_ledger *l)
+{
+	uint64_t delivered = 0;
+	uint64_t to_copy = 0;
+	uint64_t copies = (uint64_t)s->p.copies;
+	uint64_t ended[TC_END__N] = { 0 };
+	for (unsigned i = 0; i < s->n_sessions; i++) {
+		const struct sim_session *x = &s->sessions[i];
+		delivered += x->delivered;
+		ended[x->end]++;
+	}
+	for (unsigned i = 0; i < s->n_convs; i++) {
+		to_copy += to_be_copied(&s->convs[i]);
+		ended[TC_END_SHED] += never_opened(&s->convs[i]) ? copies : 0;
+	}
+	if (delivered != l->delivered) {
+		sim_fail(s, "sessions say that %llu bytes were delivered, the books %llu",
+			 (unsigned long long)delivered, (unsigned long long)l->delivered);
+	}
+	for (unsigned i = 0; i < TC_END__N; i++) {
+		bool strangers = s->p.noise > 0 || s->p.client_dup > 0;
+		if (i == TC_END_SHED && (!sim_is_exact(s) || strangers)) {
+			continue; /* they are shed, too */
+		}
+		bool partly = i == TC_END_NO_ROOM || i == TC_END_NO_TUPLE; /* some never began */
+		if (partly ? ended[i] > l->ended[i] : ended[i] != l->ended[i]) {
+			sim_fail(s, "%llu sessions ended as '%s', the books say %llu",
+				 (unsigned long long)ended[i], tc_end_name((enum tc_end)i),
+				 (unsigned long long)l->ended[i]);
+		}
+	}
+	to_copy *= copies;
+	/* a copy of a SYN behind the end of its connection is another one */
+	bool told_apart =
+		s->p.client_dup == 0 || (s->p.keep_times == 0 && s->p.limit_sessions == 0);
+	if (sim_is_exact(s) && s->p.noise == 0 && told_apart && !starves_syns(&s->p) &&
+	    to_copy != l->to_copy) {
+		sim_fail(s, "%llu bytes were to be copied, the books say %llu",
+			 (unsigned long long)to_copy, (unsigned long long)l->to_copy);
 	}
 }
 
@@ -375,8 +514,8 @@ static void judge_effort(struct sim *s)
 				bytes = bytes < s->convs[k].total ? s->convs[k].total : bytes;
 			}
 		}
-		bool quiet = !is_lossy(p) && !is_disturbed(p) && p->fwd_reorder == 0 &&
-			     p->ret_reorder == 0;
+		bool quiet = !is_lossy(p) && !is_disturbed(p) && p->silent_ms == 0 &&
+			     p->fwd_reorder == 0 && p->ret_reorder == 0;
 		uint64_t most = quiet ? bytes + bytes / 8 + 20000 : 4 * bytes + 400000;
 		if (life->data_bytes > most) {
 			sim_fail(s, "%llu bytes were said to deliver %llu",
@@ -413,5 +552,7 @@ void sim_judge_all(struct sim *s)
 	}
 	judge_rsts(s);
 	judge_opened(s, &l);
+	judge_books(s, &l);
+	judge_thrown_away(s);
 	judge_effort(s);
 }

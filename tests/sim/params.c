@@ -385,6 +385,91 @@ static void scene_imitate_rtt(struct sim_params *p, struct sim_rng *r)
 	p->rtt_us = sim_rng_log(r, 1000, 200000);
 }
 
+static void scene_copies(struct sim_params *p, struct sim_rng *r)
+{
+	p->copies = PICK(r, 2, 2, 3);
+	p->pool = PICK(r, 0, 0, 1, 3);
+	p->alias_first = PICK(r, 0, 0, 1);
+	p->alias_ports = PICK(r, 1000, 30000, 12);
+}
+
+static void scene_shed(struct sim_params *p, struct sim_rng *r)
+{
+	p->keep_times = sim_rng_range(r, 1, 12);
+	p->keep_every_ms = sim_rng_log(r, 5, 500);
+	p->keep_least = PICK(r, 0, 0, 300);
+	p->keep_filter = PICK(r, 1, 1, 1, 0);
+	p->spread_us = sim_rng_log(r, 1000, 1000000);
+	p->copies = PICK(r, 1, 1, 2);
+}
+
+static void scene_sample(struct sim_params *p, struct sim_rng *r)
+{
+	p->sample = sim_rng_range(r, 500, 9000);
+	p->sample_ms = sim_rng_log(r, 10, 1000);
+	p->whole_only = PICK(r, 0, 1, 1);
+	p->spread_us = sim_rng_log(r, 1000, 1000000);
+}
+
+static void scene_limit(struct sim_params *p, struct sim_rng *r)
+{
+	p->limit_sessions = sim_rng_log(r, 1, 20);
+	p->spread_us = sim_rng_log(r, 1000, 5000000);
+	p->copies = PICK(r, 1, 1, 2);
+}
+
+static void scene_silent(struct sim_params *p, struct sim_rng *r)
+{
+	p->silent_at_ms = PICK(r, 0, 0, sim_rng_log(r, 1, 4000));
+	p->silent_ms = PICK(r, 3100, 4000, 5000, 6000, 6000, 12000);
+	p->convs = sim_rng_range(r, 6, 32);
+	p->spread_us = sim_rng_log(r, 1000, (p->silent_at_ms + p->silent_ms) * 1000);
+	p->turns = sim_rng_range(r, 1, 3);
+	p->req_max = sim_rng_log(r, 1, 4000);
+	p->same = PICK(r, 0, 1);
+	p->copies = PICK(r, 1, 1, 1, 2);
+}
+
+static void scene_file(struct sim_params *p, struct sim_rng *r)
+{
+	p->file_end_ms = sim_rng_log(r, 20, 2000);
+	p->passes = PICK(r, 1, 1, 2, 3);
+	p->slow_permille = PICK(r, 1000, 1000, 2000, 10000);
+	p->client_loss = PICK(r, 0, 5, 20);
+	p->lone = PICK(r, 0, 3);
+}
+
+static void scene_held(struct sim_params *p, struct sim_rng *r)
+{
+	p->held_at_ms = sim_rng_log(r, 1, 300);
+	p->held_ms = sim_rng_log(r, 300, 40000);
+	p->client_loss = PICK(r, 0, 5, 20);
+	p->lone = PICK(r, 0, 3);
+}
+
+/* Answers by which it can be told whether all was served */
+static void scene_hasty(struct sim_params *p, struct sim_rng *r)
+{
+	p->target_stall_at_ms = sim_rng_log(r, 1, 300);
+	p->target_stall_ms = sim_rng_log(r, 100, 4000);
+	p->target_hasty = 1;
+	p->turns = PICK(r, 1, 1, 8);
+	p->answer = SIM_ANSWER_EQUAL;
+	p->answer_chunk = 0;
+	p->push = 0;
+	p->pipeline = 0;
+	p->greeting = 0;
+	p->pace = 0;
+}
+
+static void scene_starved(struct sim_params *p, struct sim_rng *r)
+{
+	p->starve_at_ms = sim_rng_log(r, 1, 500);
+	p->starve_ms = sim_rng_range(r, 200, 900);
+	p->starve_times = PICK(r, 1, 1, 3, 8);
+	p->req_max = sim_rng_log(r, 100, 60000);
+}
+
 static const struct scene scenes[] = {
 	{ "everyday", 60, scene_everyday },
 	{ "lossy", 14, scene_lossy },
@@ -412,6 +497,15 @@ static const struct scene scenes[] = {
 	{ "full-tables", 3, scene_full_tables },
 	{ "stall", 4, scene_stall },
 	{ "clock-wrap", 4, scene_clock_wrap },
+	{ "copies", 4, scene_copies },
+	{ "shed", 4, scene_shed },
+	{ "sample", 2, scene_sample },
+	{ "limit", 2, scene_limit },
+	{ "silent", 3, scene_silent },
+	{ "file", 4, scene_file },
+	{ "held", 3, scene_held },
+	{ "hasty", 4, scene_hasty },
+	{ "starved", 4, scene_starved },
 };
 
 #define N_SCENES (sizeof scenes / sizeof scenes[0])

@@ -141,6 +141,31 @@ enum sim_quit {
 	X(stall_at_ms, 5, "from then on")                                                          \
 	X(clock_wrap, 0, "the clock of timestamps and ISNs wraps meanwhile")                       \
 	X(mtu_event, 0, "the driver learns the path's MTU")                                        \
+	X(copies, 1, "-n")                                                                         \
+	X(pool, 0, "addresses of each family that replace the clients', -c")                       \
+	X(alias_ports, 1000, "ports of copies that do not have their client's own")                \
+	X(alias_first, 0, "the first copy too has one of these ports, -f")                         \
+	X(keep_times, 0, "the share of clients that is kept changes so often")                     \
+	X(keep_every_ms, 100, "time between two changes, at most")                                 \
+	X(keep_least, 0, "permille of clients that are kept at least")                             \
+	X(keep_filter, 1, "the capture leaves out what the others say, but SYN, FIN and RST")      \
+	X(sample, 10000, "-r, of 10000, at first")                                                 \
+	X(sample_ms, 0, "and it grows to all within so long")                                      \
+	X(whole_only, 0, "-O")                                                                     \
+	X(limit_sessions, 0, "--limit-sessions, 0: none")                                          \
+	X(silent_ms, 0, "nothing is reported of any target for so long")                           \
+	X(silent_at_ms, 0, "from then on")                                                         \
+	X(file_end_ms, 0, "the capture is a file that ends then, or with its clients; 0: no file") \
+	X(passes, 1, "and is replayed so often")                                                   \
+	X(held_ms, 0, "the capture is held for so long, and its clients with it")                  \
+	X(held_at_ms, 5, "from then on")                                                           \
+	X(slow_permille, 1000, "clients take so much longer than in life")                         \
+	X(target_stall_ms, 0, "the target's application does nothing for so long")                 \
+	X(target_stall_at_ms, 5, "from then on")                                                   \
+	X(target_hasty, 0, "it throws away what it has not answered when it sees a FIN")           \
+	X(starve_ms, 0, "reports wait at intercept for so long")                                   \
+	X(starve_at_ms, 5, "from then on")                                                         \
+	X(starve_times, 1, "and again a second after that, so often")                              \
 	X(stop_ms, 0, "we are told to stop then, 0: at the end")
 
 struct sim_params {

@@ -3,6 +3,8 @@
  */
 #include "sim/sim.h"
 
+#include "wire/share.h"
+
 static struct tc_ip address(bool v6, uint8_t net, uint8_t host)
 {
 	if (v6) {
@@ -28,6 +30,10 @@ static void plan_maps(struct sim *s)
 			.target_port = (uint16_t)(8080 + service),
 		};
 	}
+	for (unsigned i = 0; i < 2 * SIM_POOL; i++) {
+		bool v6 = i >= s->p.pool;
+		s->pool[i] = address(v6, 7, (uint8_t)(1 + i));
+	}
 }
 
 static uint16_t slot_of(struct sim *s, const struct tc_tuple *online)
@@ -42,10 +48,7 @@ static uint16_t slot_of(struct sim *s, const struct tc_tuple *online)
 			if (slot != SIM_NONE) {
 				return slot;
 			}
-			slot = (uint16_t)s->n_slots++;
-			s->slots[slot] = (struct sim_slot){ .tuple = t, .life = SIM_NONE };
-			s->slots[slot].conn.timer = SIM_TIMER_IDLE;
-			return slot;
+			return sim_slot_add(s, &t);
 		}
 	}
 	return SIM_NONE;
@@ -115,9 +118,13 @@ static struct sim_conv *plan_conv(struct sim *s, uint16_t place)
 		c->iss = (uint32_t)-sim_rng_range(&c->rng, 0, 5000);
 		c->irs = (uint32_t)-sim_rng_range(&c->rng, 0, 5000);
 	}
-	if (n > 0 && s->convs[n - 1].place == place) {
+	const struct sim_conv *last = NULL;
+	for (unsigned i = 0; i < n; i++) {
+		last = s->convs[i].place == place ? &s->convs[i] : last;
+	}
+	if (last != NULL) {
 		/* as stacks do: a port that is used again begins above its last sequence numbers, RFC 6528 */
-		c->iss = s->convs[n - 1].iss + s->convs[n - 1].total +
+		c->iss = last->iss + last->total +
 			 (uint32_t)sim_rng_range(&c->rng, 1 << 16, 1 << 29);
 	}
 	c->close = (enum sim_close)(p->close >= 0 ? p->close :
@@ -126,6 +133,8 @@ static struct sim_conv *plan_conv(struct sim *s, uint16_t place)
 		c->close = SIM_CLOSE_CLIENT;
 	}
 	plan_turns(p, c);
+	c->share =
+		tc_share_of(&s->places[place].online.client, s->places[place].online.client_port);
 	s->slots[s->places[place].slot].convs |= (uint64_t)1 << n;
 	return c;
 }
@@ -135,7 +144,8 @@ void sim_plan(struct sim *s)
 	struct sim_rng r = sim_rng_of(s->seed, 1);
 	plan_maps(s);
 	int64_t per_place = s->p.reuse + 1;
-	int64_t want = s->p.convs < SIM_CONVS ? s->p.convs : SIM_CONVS;
+	int64_t most = SIM_CONVS / s->p.passes;
+	int64_t want = s->p.convs < most ? s->p.convs : most;
 	for (int64_t i = 0; i < want; i++) {
 		uint16_t place =
 			i % per_place == 0 ? plan_place(s, &r) : (uint16_t)(s->n_places - 1);
@@ -145,6 +155,9 @@ void sim_plan(struct sim *s)
 				       s->q.now + sim_rng_range(&r, 0, s->p.spread_us) * TC_US,
 				       SIM_EV_CLIENT_START, s->n_convs - 1);
 		}
+	}
+	for (int64_t i = want; i < want * s->p.passes; i++) {
+		plan_conv(s, s->convs[i - want].place)->pass = (uint16_t)(i / want);
 	}
 	for (int64_t i = 0; i < s->p.lone + s->p.refused && s->n_convs < SIM_CONVS; i++) {
 		struct sim_conv *c = plan_conv(s, plan_place(s, &r));

@@ -13,8 +13,9 @@ static void start_relay(struct sim *s)
 {
 	struct sim_rng r = sim_rng_of(s->seed, 3);
 	struct tc_relay_config cfg = {
-		.flows = 64,
-		.queue = (uint32_t)s->p.relay_queue,
+		.flows = 64 * (uint32_t)s->p.copies,
+		/* many connections that begin at once do not fill it */
+		.queue = (uint32_t)(s->p.relay_queue * s->p.copies * (1 + s->p.convs / 12)),
 		.offers_per_second = 100,
 		.flow_idle = 120 * TC_SEC,
 		.table_key = { sim_rng_next(&r), sim_rng_next(&r) },

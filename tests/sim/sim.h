@@ -32,7 +32,8 @@
 
 #define SIM_CONVS 32
 #define SIM_PLACES 32
-#define SIM_SLOTS 64
+#define SIM_SLOTS 160
+#define SIM_POOL 4 /* addresses of a family for -c, at most */
 #define SIM_LIVES 256
 #define SIM_SESSIONS 256
 #define SIM_PKTS 12288
@@ -63,7 +64,11 @@ enum sim_event_kind {
 	SIM_EV_LOSS_NOTICE,   /* the capture reports so many lost packets */
 	SIM_EV_NOISE,
 	SIM_EV_STOP,
-	SIM_EV_LOOK, /* is it over */
+	SIM_EV_KEEP,   /* another share of clients is kept */
+	SIM_EV_SAMPLE, /* another share for -r */
+	SIM_EV_FILE,   /* is it read to its end, may it begin anew */
+	SIM_EV_HELD,   /* the capture is held, 1, or goes on */
+	SIM_EV_LOOK,   /* is it over */
 	SIM_EV__N,
 };
 
@@ -90,7 +95,6 @@ struct sim_turn {
 	uint32_t request_end; /* bytes of the client up to here */
 	uint32_t answer_end;  /* bytes of the server up to here, once it was said */
 	tc_time seen_at;      /* its first byte was captured, and all before it */
-	bool spoken;	      /* to the target */
 };
 
 enum sim_client_step {
@@ -104,11 +108,20 @@ enum sim_client_step {
 	SIM_CLIENT_DONE,
 };
 
+/* Why no session is opened for a client */
+enum sim_left {
+	SIM_LEFT_NOT,
+	SIM_LEFT_SHED,	 /* outside of the share before its handshake was complete */
+	SIM_LEFT_LIMIT,	 /* --limit-sessions */
+	SIM_LEFT_SAMPLE, /* -r */
+};
+
 /** struct sim_conv - a client, its online server's side, and the truth about both; offsets: 0 the SYN, 1.. the bytes, then the FIN */
 struct sim_conv {
 	struct sim_rng rng;
 	/* the plan */
 	uint16_t place;
+	uint16_t pass; /* of the file that it is in */
 	uint16_t n_turns;
 	enum sim_close close;
 	bool lone;
@@ -143,15 +156,24 @@ struct sim_conv {
 	uint16_t seen_turns;
 	uint32_t said; /* bytes that any captured packet speaks of, a FIN or RST behind them too */
 	bool syn_captured, accepted, fin_captured, rst_captured, missed;
+	bool cut;	 /* the file ended before it did */
 	bool superseded; /* the next conversation of its place has begun */
+	bool heard_all;	 /* each answer, before it closed */
+	/* what of it the core was given (share.c) */
+	uint32_t share; /* its client's, wire/share.h */
+	enum sim_left left;
+	bool syn_given, accept_given;
+	bool over;	    /* its SYN waits no more */
+	uint32_t shed_said; /* shed: bytes that its numbers told of */
+	tc_time shed_at;    /* its sessions were shed then, 0: not */
 	tc_time accepted_at, done_at;
 	tc_time last_at; /* of its packets, the last one's time */
 };
 
 struct sim_place {
 	struct tc_tuple online;
-	uint16_t slot;
-	uint16_t opened; /* sessions so far */
+	uint16_t slot;	 /* of the client's own tuple */
+	uint16_t opened; /* sessions so far, each copy */
 };
 
 /** struct sim_life - what watch.c knows of one incarnation of a replica */
@@ -182,6 +204,8 @@ struct sim_life {
 	bool owes_ack;
 	tc_seq owed;
 	tc_time owed_at;
+	uint32_t
+		thrown_away; /* requests that the target had, and did not answer when it saw the end */
 	uint32_t pkts, data_pkts;
 	uint64_t data_bytes;
 };
@@ -190,7 +214,9 @@ struct sim_life {
 struct sim_session {
 	uint16_t conv;
 	uint16_t slot;
-	uint16_t life; /* the newest; SIM_NONE: no SYN yet */
+	uint16_t life;	 /* the newest; SIM_NONE: no SYN yet */
+	uint16_t copy;	 /* number of the copy */
+	uint16_t spoken; /* turns that were said to the target: one bit each */
 	uint32_t replica;
 	enum tc_end end;
 	tc_time opened_at;
@@ -229,6 +255,10 @@ struct sim {
 	bool block_pending;
 	unsigned lost_unsaid;
 
+	bool file_ended;
+	uint16_t pass;
+	tc_time pass_from, file_ended_at;
+
 	/* report path */
 	uint32_t batch_head, batch_tail;
 	bool batch_pending, channel_up;
@@ -243,11 +273,18 @@ struct sim {
 	tc_time core_deadline;
 	uint64_t verbs, deadlines;
 	bool stopped, mtu_due, mtu_said;
+	tc_time heard_at[4], heard_since[4]; /* of each map's target, reports */
 	tc_time bound, end;
 	unsigned noise_left;
 	struct tc_siphash_key mark_key;
+	struct tc_siphash_key table_key;
+	struct sim_rng share_dice;
+	uint32_t keep_share; /* of TC_SHARE_ALL */
+	int64_t sample;	     /* of 10000 */
+	tc_time keep_at;     /* the last change */
+	unsigned keep_left;  /* so many changes are to come */
 	struct tc_map maps[4];
-	struct tc_map map_copy[4];
+	struct tc_ip pool[2 * SIM_POOL];
 
 	/* from .failed to here all is cleared for each scenario; what lies below is set where it is taken */
 	struct sim_queue q;
@@ -301,6 +338,25 @@ void sim_capture_on_block(struct sim *s);
 void sim_capture_on_loss_notice(struct sim *s, uint32_t count);
 void sim_capture_on_noise(struct sim *s);
 
+/* share.c */
+void sim_share_start(struct sim *s);
+void sim_share_on_keep(struct sim *s);
+void sim_share_on_sample(struct sim *s);
+/** sim_share_passes() - does the capture's filter let it pass */
+bool sim_share_passes(const struct sim *s, const struct sim_pkt *pkt);
+/** sim_share_on_give(), _after_give() - the core is given a packet; @before: the books before that */
+void sim_share_on_give(struct sim *s, const struct sim_pkt *pkt);
+void sim_share_after_give(struct sim *s, unsigned conv, const struct tc_ledger *before);
+/** sim_share_grace() - what is shed may live for so long */
+tc_time sim_share_grace(const struct sim *s);
+
+/* file.c */
+void sim_file_start(struct sim *s);
+void sim_file_on_look(struct sim *s);
+void sim_file_on_held(struct sim *s, bool held);
+/** sim_file_has() - is what this client says now in the file */
+bool sim_file_has(const struct sim *s, unsigned conv);
+
 /* driver.c */
 void sim_core_start(struct sim *s);
 void sim_core_on_client(struct sim *s, const struct tc_packet *pkt);
@@ -322,13 +378,15 @@ void sim_watch_segment(struct sim *s, const struct tc_segment *seg, uint16_t *re
 void sim_watch_report(struct sim *s, const struct tc_answer *ans);
 void sim_watch_session(struct sim *s, const struct tc_out_session *out);
 void sim_watch_ack_due(struct sim *s, unsigned life);
+/** sim_watch_forgotten() - does one wait for its target although that was heard */
+void sim_watch_forgotten(struct sim *s);
 
 /* judge.c */
 /** sim_judge_bound() - how long after a client was done its replicas may go on */
 tc_time sim_judge_bound(const struct sim *s);
 void sim_judge_end(struct sim *s, const struct sim_session *x);
-/** sim_judge_spoken() - bytes of the client up to @end were said now: were turns in them too late */
-void sim_judge_spoken(struct sim *s, struct sim_conv *c, uint32_t end);
+/** sim_judge_spoken() - bytes of its client up to @end were said by @x now: were turns in them too late */
+void sim_judge_spoken(struct sim *s, struct sim_session *x, uint32_t end);
 /** sim_judge_may_end() - has this session an excuse to end like that */
 bool sim_judge_may_end(const struct sim *s, const struct sim_session *x, enum tc_end end);
 /** sim_judge_alive() - the bound has passed */
@@ -341,7 +399,9 @@ bool sim_is_partial(const struct sim_params *p);
 bool sim_is_exact(const struct sim *s);
 /** sim_conv_captured() - bytes of the client's stream that the core has seen without a gap */
 uint32_t sim_conv_captured(const struct sim_conv *c);
-/** sim_slot_find() - the slot of a tuple at the target; one that a resumed replica made up is added. SIM_NONE: nobody's */
-uint16_t sim_slot_find(struct sim *s, const struct tc_tuple *tuple);
+/** sim_slot_find() - the slot of a tuple at the target, SIM_NONE: nobody's */
+uint16_t sim_slot_find(const struct sim *s, const struct tc_tuple *tuple);
+/** sim_slot_add() - a further one; SIM_NONE: no room */
+uint16_t sim_slot_add(struct sim *s, const struct tc_tuple *tuple);
 
 #endif

@@ -108,5 +108,7 @@ void sim_target_close(struct sim_conn *c);
 void sim_app_open(struct sim *s, struct sim_conn *c);
 void sim_app_run(struct sim *s, struct sim_conn *c);
 void sim_app_on_timer(struct sim *s, struct sim_conn *c);
+/** sim_app_on_end() - the client has gone: what was not answered is thrown away */
+void sim_app_on_end(struct sim *s, struct sim_conn *c);
 
 #endif

@@ -51,6 +51,14 @@ void sim_app_open(struct sim *s, struct sim_conn *c)
 	}
 }
 
+/* Until when the process is stopped, 0: it is not. */
+static tc_time asleep_until(const struct sim *s)
+{
+	tc_time from = s->core_from + s->p.target_stall_at_ms * TC_MS;
+	tc_time to = from + s->p.target_stall_ms * TC_MS;
+	return s->q.now >= from && s->q.now < to ? to : 0;
+}
+
 static void read_some(struct sim *s, struct sim_conn *c)
 {
 	const struct sim_params *p = &s->p;
@@ -120,11 +128,41 @@ static bool closes(const struct sim *s, const struct sim_conn *c, const struct s
 	return first || c->fin_got;
 }
 
+/* Whole requests that were not answered, read or not. */
+static uint32_t unanswered(const struct sim_conn *c, const struct sim_conv *conv)
+{
+	uint32_t n = 0;
+	for (unsigned i = c->turn; i < conv->n_turns; i++) {
+		n += c->base + c->got >= conv->turns[i].request_end;
+	}
+	return n;
+}
+
+void sim_app_on_end(struct sim *s, struct sim_conn *c)
+{
+	if (c->fin_queued || c->closed || c->life == SIM_NONE) {
+		return;
+	}
+	s->lives[c->life].thrown_away = unanswered(c, expected(s, c));
+}
+
 void sim_app_run(struct sim *s, struct sim_conn *c)
 {
+	tc_time until = asleep_until(s);
+	if (until != 0) {
+		c->read_at = until;
+		return;
+	}
 	read_some(s, c);
 	const struct sim_conv *conv = expected(s, c);
 	if (c->fin_queued || c->closed) {
+		return;
+	}
+	if (s->p.target_hasty != 0 && c->fin_got && s->p.quit != SIM_QUIT_NEVER &&
+	    (unanswered(c, conv) > 0 || c->chunk_left > 0)) {
+		sim_app_on_end(s, c);
+		c->fin_queued = true;
+		c->chunk_left = 0;
 		return;
 	}
 	/* a client that closed or was cut off before its request was whole gets no answer any more */
@@ -171,6 +209,12 @@ static void answer(struct sim *s, struct sim_conn *c)
 
 void sim_app_on_timer(struct sim *s, struct sim_conn *c)
 {
+	tc_time until = asleep_until(s);
+	if (until != 0) {
+		c->app_at = c->app_at <= s->q.now ? until : c->app_at;
+		c->read_at = c->read_at <= s->q.now ? until : c->read_at;
+		return;
+	}
 	if (c->read_at <= s->q.now) {
 		c->read_at = TC_TIME_NEVER;
 	}

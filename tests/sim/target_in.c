@@ -67,6 +67,7 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 	/* a copy of the SYN after the connection was over: the core does not know of this one */
 	bool again = c->heard_at != 0 && c->life == pkt->life;
 	enum sim_reset reset = again ? c->reset : SIM_RESET_NONE;
+	bool first = c->heard_at == 0;
 	*c = (struct sim_conn){
 		.rng = sim_rng_of(s->seed, 1000 + pkt->life),
 		.slot = pkt->who,
@@ -89,7 +90,7 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 		.timer = timer,
 	};
 	c->iss = (uint32_t)sim_rng_next(&c->rng);
-	if (s->p.wrap != 0) {
+	if (s->p.wrap != 0 && first) { /* two of a tuple are never so near to each other */
 		c->iss = (uint32_t)-sim_rng_range(&c->rng, 0, 3000);
 	}
 	negotiate(s, c, &t->opt);
@@ -196,6 +197,7 @@ static void on_rst(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 {
 	if (pkt->tcp.seq.v - c->irs == c->rcv_nxt) {
 		c->was_rst = true;
+		sim_app_on_end(s, c);
 		sim_target_close(c);
 	} else {
 		limited_ack(s, c, pkt);

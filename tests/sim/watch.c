@@ -17,6 +17,11 @@
 #define REMEMBERED (60 * TC_SEC)
 /* Fewer bytes are too few to tell where in a stream they stand */
 #define TELLING 12
+/* A target is silent when nothing was reported of it for so long; then no more than so many ask it at a time */
+#define SILENT (3 * TC_SEC)
+#define ASKING_MAX 8
+/* ... and when it is heard, the others begin */
+#define BEGINS_WITHIN (100 * TC_MS)
 
 static struct tc_tuple tuple_of(const struct tc_segment *seg)
 {
@@ -111,6 +116,46 @@ static void go_on(struct sim *s, struct sim_life *life, const struct sim_life *b
 		before->start + (uint32_t)tc_seq_diff(before->top, before->isn) - 1 - before->fin;
 }
 
+static unsigned target_of(const struct sim *s, const struct tc_tuple *t)
+{
+	unsigned i = 0;
+	while (i < 3 && !(tc_ip_eq(&s->maps[i].target, &t->server) &&
+			  s->maps[i].target_port == t->server_port)) {
+		i++;
+	}
+	return i;
+}
+
+/* A target that is not heard may be one whose answers go to real clients: few ask it at a time. */
+static void check_asking(struct sim *s, unsigned target)
+{
+	unsigned asking = 0;
+	for (unsigned i = 0; i < s->n_lives; i++) {
+		const struct sim_life *life = &s->lives[i];
+		const struct sim_slot *sl = &s->slots[life->slot];
+		asking += sl->life == i && target_of(s, &sl->tuple) == target && !life->answered &&
+			  !is_ended(s, life);
+	}
+	if (asking > ASKING_MAX && s->q.now - s->heard_at[target] > SILENT) {
+		sim_fail(s, "%u connections ask a target that is silent", asking);
+	}
+}
+
+void sim_watch_forgotten(struct sim *s)
+{
+	for (unsigned i = 0; i < s->n_sessions && s->p.channel_down_ms == 0; i++) {
+		const struct sim_session *x = &s->sessions[i];
+		unsigned target = target_of(s, &s->slots[x->slot].tuple);
+		bool first = x->end == TC_END_NONE && x->life == SIM_NONE &&
+			     s->slots[x->slot].life == SIM_NONE;
+		tc_time since = tc_time_max(x->opened_at, s->heard_since[target]);
+		if (first && s->q.now - s->heard_at[target] < SILENT &&
+		    s->q.now - since > sim_share_grace(s) + BEGINS_WITHIN) {
+			sim_fail(s, "session %u does not begin although its target was heard", i);
+		}
+	}
+}
+
 static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot)
 {
 	struct sim_slot *sl = &s->slots[slot];
@@ -145,6 +190,7 @@ static void open_life(struct sim *s, const struct tc_segment *seg, uint16_t slot
 	}
 	x->life = n;
 	sl->life = n;
+	check_asking(s, target_of(s, &sl->tuple));
 }
 
 /* Do the segment's bytes stand at @offset of the stream of @conv? */
@@ -214,8 +260,7 @@ static void check_bytes(struct sim *s, struct sim_life *life, const struct tc_se
 	}
 	life->convs = fit;
 	if (sim_is_exact(s) && fit != 0) {
-		struct sim_conv *c = &s->convs[__builtin_ctzll(fit)];
-		sim_judge_spoken(s, c, offset + seg->payload_len);
+		sim_judge_spoken(s, session_of(s, life), offset + seg->payload_len);
 	}
 }
 
@@ -307,6 +352,21 @@ static void count(struct sim_life *life, const struct tc_segment *seg)
 	life->top = tc_seq_max(life->top, end);
 }
 
+/* What is shed says nothing more: it would cost those that are kept. */
+static void check_shed(struct sim *s, const struct sim_life *life, const struct tc_segment *seg)
+{
+	const struct sim_session *x = session_of(s, life);
+	bool speaks = seg->payload_len > 0 || (seg->tcp.flags & TC_TCP_SYN) != 0;
+	if (!speaks || x == NULL || !sim_is_exact(s) || s->convs[x->conv].shed_at == 0) {
+		return;
+	}
+	tc_time since = s->q.now - s->convs[x->conv].shed_at;
+	if (since > sim_share_grace(s)) {
+		sim_fail(s, "client %u is spoken for %lld us after it was shed", x->conv,
+			 (long long)(since / TC_US));
+	}
+}
+
 void sim_watch_segment(struct sim *s, const struct tc_segment *seg, uint16_t *ret_slot)
 {
 	const struct tc_tcp *t = &seg->tcp;
@@ -331,6 +391,7 @@ void sim_watch_segment(struct sim *s, const struct tc_segment *seg, uint16_t *re
 		return;
 	}
 	struct sim_life *life = &s->lives[sl->life];
+	check_shed(s, life, seg);
 	if (syn) {
 		life->tsval = t->opt.tsval;
 		life->pkts++;
@@ -410,6 +471,12 @@ void sim_watch_report(struct sim *s, const struct tc_answer *ans)
 		return;
 	}
 	struct sim_life *life = &s->lives[s->slots[slot].life];
+	unsigned target = target_of(s, &tuple);
+	if (!is_ended(s, life)) {
+		bool was_silent = s->q.now - s->heard_at[target] > SILENT;
+		s->heard_since[target] = was_silent ? s->q.now : s->heard_since[target];
+		s->heard_at[target] = s->q.now;
+	}
 	bool in_range = (t->flags & TC_TCP_ACK) != 0 && tc_seq_lt(life->isn, t->ack) &&
 			tc_seq_le(t->ack, life->top);
 	if ((t->flags & TC_TCP_RST) != 0) {
@@ -459,7 +526,8 @@ static uint16_t opened_conv(struct sim *s, unsigned place, unsigned nth)
 	uint16_t last = SIM_NONE;
 	for (unsigned i = 0; i < s->n_convs; i++) {
 		const struct sim_conv *c = &s->convs[i];
-		if (c->place == place && c->accepted) {
+		bool left = sim_is_exact(s) && c->left != SIM_LEFT_NOT;
+		if (c->place == place && c->accepted && !left) {
 			last = (uint16_t)i;
 			if (nth-- == 0 && sim_is_exact(s)) {
 				break;
@@ -469,7 +537,38 @@ static uint16_t opened_conv(struct sim *s, unsigned place, unsigned nth)
 	return last;
 }
 
-static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slot)
+/* May copy number @copy of this client speak from this tuple? The first one has its own, unless -c or -f say otherwise. */
+static void check_alias(struct sim *s, const struct tc_out_session *out, unsigned copy)
+{
+	const struct sim_params *p = &s->p;
+	const struct tc_ip *ip = &out->target.client;
+	bool pooled = false;
+	for (int64_t i = 0; i < 2 * p->pool; i++) {
+		pooled |= tc_ip_eq(ip, &s->pool[i]);
+	}
+	if (p->pool > 0 ? !pooled : !tc_ip_eq(ip, &out->online.client)) {
+		sim_fail(s, "a copy speaks from an address that is neither its client's nor of -c");
+	}
+	if (tc_ip_is_v4(ip) != tc_ip_is_v4(&out->online.client)) {
+		sim_fail(s, "a copy of another family than its client");
+	}
+	unsigned port = out->target.client_port;
+	bool own = p->pool == 0 && p->alias_first == 0 && copy == 0;
+	if (sim_is_partial(p)) { /* its number is not known */
+		own = port == out->online.client_port;
+	}
+	if (own ? port != out->online.client_port : port < 1024 || port >= 1024 + p->alias_ports) {
+		sim_fail(s, "copy %u speaks from port %u", copy, port);
+	}
+	for (unsigned i = 0; i < s->n_sessions && !own; i++) {
+		const struct sim_session *x = &s->sessions[i];
+		if (x->end == TC_END_NONE && tc_tuple_eq(&s->slots[x->slot].tuple, &out->target)) {
+			sim_fail(s, "two copies share a tuple");
+		}
+	}
+}
+
+static void opened(struct sim *s, const struct tc_out_session *out)
 {
 	unsigned place = 0;
 	while (place < s->n_places && !tc_tuple_eq(&s->places[place].online, &out->online)) {
@@ -479,11 +578,21 @@ static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slo
 		sim_fail(s, "a session of nobody was opened");
 		return;
 	}
+	unsigned nth = s->places[place].opened++;
+	unsigned copies = (unsigned)s->p.copies;
+	check_alias(s, out, nth % copies);
+	uint16_t slot = sim_slot_find(s, &out->target);
+	slot = slot == SIM_NONE ? sim_slot_add(s, &out->target) : slot;
+	if (s->failed) {
+		return;
+	}
+	s->slots[slot].convs |= s->slots[s->places[place].slot].convs;
 	struct sim_session *x = &s->sessions[s->n_sessions];
 	*x = (struct sim_session){
-		.conv = opened_conv(s, place, s->places[place].opened++),
+		.conv = opened_conv(s, place, nth / copies),
 		.slot = slot,
 		.life = SIM_NONE,
+		.copy = (uint16_t)(nth % copies),
 		.replica = out->replica,
 		.opened_at = s->q.now,
 	};
@@ -497,17 +606,12 @@ static void opened(struct sim *s, const struct tc_out_session *out, uint16_t slo
 
 void sim_watch_session(struct sim *s, const struct tc_out_session *out)
 {
-	uint16_t slot = sim_slot_find(s, &out->target);
-	if (slot == SIM_NONE) {
-		sim_fail(s, "a session on a tuple of nobody");
-		return;
-	}
 	if (out->end == TC_END_NONE) {
-		opened(s, out, slot);
+		opened(s, out);
 		return;
 	}
 	uint16_t n = session_of_replica(s, out->replica);
-	if (n == SIM_NONE || s->sessions[n].slot != slot) {
+	if (n == SIM_NONE || s->sessions[n].slot != sim_slot_find(s, &out->target)) {
 		sim_fail(s, "a session ended that was never opened");
 		return;
 	}

@@ -147,28 +147,24 @@ void sim_send(struct sim *s, struct sim_link *l, uint32_t i, uint32_t kind)
 	sim_queue_push(&s->q, at[0], kind, i);
 }
 
-uint16_t sim_slot_find(struct sim *s, const struct tc_tuple *tuple)
+uint16_t sim_slot_find(const struct sim *s, const struct tc_tuple *tuple)
 {
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		if (tc_tuple_eq(&s->slots[i].tuple, tuple)) {
 			return (uint16_t)i;
 		}
 	}
-	if (s->p.hole_resume == 0 || s->core == NULL || s->n_slots == SIM_SLOTS) {
-		return SIM_NONE;
-	}
-	/* a resumed session goes on at another port of the same client */
-	uint64_t convs = 0;
-	for (unsigned i = 0; i < s->n_convs; i++) {
-		if (tc_ip_eq(&s->places[s->convs[i].place].online.client, &tuple->client)) {
-			convs |= (uint64_t)1 << i;
-		}
-	}
-	if (convs == 0) {
+	return SIM_NONE;
+}
+
+uint16_t sim_slot_add(struct sim *s, const struct tc_tuple *tuple)
+{
+	if (s->n_slots == SIM_SLOTS) {
+		sim_fail(s, "model: more than %u tuples at the target", SIM_SLOTS);
 		return SIM_NONE;
 	}
 	unsigned n = s->n_slots++;
-	s->slots[n] = (struct sim_slot){ .tuple = *tuple, .convs = convs, .life = SIM_NONE };
+	s->slots[n] = (struct sim_slot){ .tuple = *tuple, .life = SIM_NONE };
 	s->slots[n].conn.timer = SIM_TIMER_IDLE;
 	return (uint16_t)n;
 }
@@ -176,7 +172,7 @@ uint16_t sim_slot_find(struct sim *s, const struct tc_tuple *tuple)
 static void links(struct sim *s)
 {
 	const struct sim_params *p = &s->p;
-	tc_time half = p->client_rtt_us * TC_US / 2;
+	tc_time half = p->client_rtt_us * TC_US / 2 * p->slow_permille / 1000;
 	struct sim_link idle = { .down_from = TC_TIME_NEVER, .down_to = TC_TIME_NEVER };
 	s->to_capture = s->to_online = s->to_client = s->to_target = s->from_target = idle;
 	s->to_capture.rng = sim_rng_of(s->seed, 10);
@@ -215,6 +211,10 @@ static void links(struct sim *s)
 	r->reorder_permille = p->ret_reorder;
 	r->hold = 5 * TC_MS;
 	r->dup_permille = p->ret_dup;
+	if (p->silent_ms != 0) {
+		r->down_from = s->q.now + p->silent_at_ms * TC_MS;
+		r->down_to = r->down_from + p->silent_ms * TC_MS;
+	}
 	r->late_permille = p->ret_stale;
 	r->late = 4 * TC_SEC;
 }
@@ -235,6 +235,11 @@ static void begin(struct sim *s, uint64_t seed, const struct sim_params *p)
 		return;
 	}
 	sim_report_start(s);
+	for (unsigned i = 0; i < 4; i++) {
+		s->heard_at[i] = -TIME_FROM;
+	}
+	sim_share_start(s);
+	sim_file_start(s);
 	if (p->channel_down_ms != 0) {
 		tc_time at = s->q.now + p->channel_down_at_ms * TC_MS;
 		sim_queue_push(&s->q, at, SIM_EV_CHANNEL, 0);
@@ -262,15 +267,17 @@ static void stop(struct sim *s)
 	sim_core_on_event(s, &ev);
 }
 
-/* What reaches our process waits while it has no CPU. */
-static bool is_stalled(struct sim *s, const struct sim_event *ev)
+/* The end of [from, from + span) when it is now, 0 otherwise. */
+static tc_time end_of(const struct sim *s, tc_time from, tc_time span)
 {
-	tc_time from = s->core_from + s->p.stall_at_ms * TC_MS;
-	tc_time to = from + s->p.stall_ms * TC_MS;
-	if (s->q.now < from || s->q.now >= to) {
-		return false;
-	}
-	switch ((enum sim_event_kind)ev->kind) {
+	from += s->core_from;
+	return s->q.now >= from && s->q.now < from + span ? from + span : 0;
+}
+
+/* What reaches our process waits while it has no CPU. */
+static tc_time process_waits(const struct sim *s, uint32_t kind)
+{
+	switch ((enum sim_event_kind)kind) {
 	case SIM_EV_CAPTURE_BLOCK:
 	case SIM_EV_CORE:
 	case SIM_EV_REPORT_BATCH:
@@ -278,11 +285,59 @@ static bool is_stalled(struct sim *s, const struct sim_event *ev)
 	case SIM_EV_LOSS_NOTICE:
 	case SIM_EV_NOISE:
 	case SIM_EV_STOP:
-		sim_queue_push(&s->q, to, ev->kind, ev->arg);
-		return true;
+	case SIM_EV_KEEP:
+	case SIM_EV_SAMPLE:
+		return end_of(s, s->p.stall_at_ms * TC_MS, s->p.stall_ms * TC_MS);
 	default:
+		return 0;
+	}
+}
+
+/* ... and what reaches intercept when that has none. */
+static tc_time intercept_waits(const struct sim *s, uint32_t kind)
+{
+	tc_time to = 0;
+	tc_time every = s->p.starve_ms * TC_MS + TC_SEC;
+	if (kind != SIM_EV_REPORT && kind != SIM_EV_REPORT_BATCH && kind != SIM_EV_ANNOUNCED) {
+		return 0;
+	}
+	for (int64_t i = 0; i < s->p.starve_times && to == 0 && s->p.starve_ms > 0; i++) {
+		to = end_of(s, s->p.starve_at_ms * TC_MS + i * every, s->p.starve_ms * TC_MS);
+	}
+	return to;
+}
+
+/* While the capture is held the time of its clients stands still. */
+static tc_time clients_wait(const struct sim *s, uint32_t kind)
+{
+	switch ((enum sim_event_kind)kind) {
+	case SIM_EV_CLIENT_START:
+	case SIM_EV_CLIENT_TIMER:
+	case SIM_EV_ONLINE_TIMER:
+	case SIM_EV_TO_ONLINE:
+	case SIM_EV_TO_CLIENT:
+	case SIM_EV_CAPTURE:
+	case SIM_EV_CAPTURE_BLOCK:
+	case SIM_EV_LOSS_NOTICE:
+	case SIM_EV_NOISE:
+	case SIM_EV_FILE:
+		break;
+	default:
+		return 0;
+	}
+	tc_time held = s->p.held_ms * TC_MS;
+	return end_of(s, s->p.held_at_ms * TC_MS, held) != 0 ? s->q.now + held : 0;
+}
+
+static bool waits(struct sim *s, const struct sim_event *ev)
+{
+	tc_time to = tc_time_max(process_waits(s, ev->kind), intercept_waits(s, ev->kind));
+	to = tc_time_max(to, clients_wait(s, ev->kind));
+	if (to == 0) {
 		return false;
 	}
+	sim_queue_push(&s->q, to, ev->kind, ev->arg);
+	return true;
 }
 
 static void announced(struct sim *s, unsigned slot)
@@ -295,6 +350,7 @@ static void announced(struct sim *s, unsigned slot)
 	sim_core_on_event(s, &ev);
 }
 
+/* Length: one case for each kind of event */
 static void dispatch(struct sim *s, const struct sim_event *ev)
 {
 	switch ((enum sim_event_kind)ev->kind) {
@@ -360,6 +416,18 @@ static void dispatch(struct sim *s, const struct sim_event *ev)
 	case SIM_EV_STOP:
 		stop(s);
 		break;
+	case SIM_EV_KEEP:
+		sim_share_on_keep(s);
+		break;
+	case SIM_EV_SAMPLE:
+		sim_share_on_sample(s);
+		break;
+	case SIM_EV_FILE:
+		sim_file_on_look(s);
+		break;
+	case SIM_EV_HELD:
+		sim_file_on_held(s, ev->arg != 0);
+		break;
 	case SIM_EV_LOOK:
 	case SIM_EV__N:
 		break;
@@ -369,7 +437,8 @@ static void dispatch(struct sim *s, const struct sim_event *ev)
 /* All clients are done, and since then the bound has passed: what lives now lives on purpose, or wrongly. */
 static bool is_over(struct sim *s)
 {
-	tc_time done = 0;
+	tc_time done =
+		s->core_from + (s->p.held_ms > 0 ? s->p.held_at_ms + s->p.held_ms : 0) * TC_MS;
 	for (unsigned i = 0; i < s->n_convs; i++) {
 		if (s->convs[i].step != SIM_CLIENT_DONE) {
 			return false;
@@ -382,6 +451,7 @@ static bool is_over(struct sim *s)
 
 static void look(struct sim *s)
 {
+	sim_watch_forgotten(s);
 	if (!is_over(s)) {
 		sim_queue_push(&s->q, s->q.now + LOOK_EVERY, SIM_EV_LOOK, 0);
 		return;
@@ -390,7 +460,7 @@ static void look(struct sim *s)
 		sim_judge_alive(s);
 	}
 	stop(s);
-	s->end = s->q.now + TIME_AFTER_STOP;
+	s->end = s->q.now + TIME_AFTER_STOP * tc_time_max(s->p.slow_permille, 1000) / 1000;
 }
 
 void sim_run(struct sim *s, uint64_t seed, const struct sim_params *p)
@@ -401,7 +471,7 @@ void sim_run(struct sim *s, uint64_t seed, const struct sim_params *p)
 	while (!s->failed && sim_queue_pop(&s->q, &ev) && s->q.now <= s->end) {
 		if (ev.kind == SIM_EV_LOOK) {
 			look(s);
-		} else if (!is_stalled(s, &ev)) {
+		} else if (!waits(s, &ev)) {
 			dispatch(s, &ev);
 		}
 		if (s->q.full) {
