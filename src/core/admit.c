@@ -45,14 +45,6 @@ bool tc_admit_is_shed(const struct tc_core *c, const struct tc_tuple *t)
 	return tc_share_of(&t->client, t->client_port) >= c->keep_share;
 }
 
-/* All copies of a session that is not copied at all; its lone SYN stays, so that its bytes are counted. */
-static void leave_out(struct tc_core *c, struct tc_syn *syn, enum tc_end end)
-{
-	syn->end = (uint8_t)end;
-	c->ledger.opened += c->cfg.copies;
-	c->ledger.ended[end] += c->cfg.copies;
-}
-
 static enum tc_drop drop_of(const struct tc_syn *syn)
 {
 	return syn->end == TC_END_SHED	  ? TC_DROP_SHED :
@@ -75,11 +67,21 @@ bool tc_admit_session(struct tc_core *c, tc_time now)
 
 static void forget_data(struct tc_core *c, struct tc_syn *syn)
 {
-	if (syn->chunk != TC_NIL) {
+	if (syn->end == TC_END_NONE && syn->chunk != TC_NIL) {
 		tc_slab_give(&c->chunks, syn->chunk);
 		c->syns.chunks--;
 		syn->chunk = TC_NIL;
 	}
+}
+
+/* All copies of a session that is not copied at all; its lone SYN stays, so that its bytes are counted. */
+static void leave_out(struct tc_core *c, struct tc_syn *syn, enum tc_end end)
+{
+	forget_data(c, syn);
+	syn->said = syn->isn;
+	syn->end = (uint8_t)end;
+	c->ledger.opened += c->cfg.copies;
+	c->ledger.ended[end] += c->cfg.copies;
 }
 
 static void forget_syn(struct tc_core *c, struct tc_syn *syn)
@@ -105,13 +107,13 @@ enum tc_drop tc_admit_on_left_out(struct tc_core *c, struct tc_syn *syn,
 				  const struct tc_packet *pkt)
 {
 	enum tc_drop drop = drop_of(syn);
-	/* .isn moves on to the last number that is counted */
-	tc_seq end = tc_seq_add(pkt->tcp.seq, pkt->payload_len);
-	int32_t n = tc_seq_diff(end, tc_seq_add(syn->isn, 1));
+	tc_seq last = tc_seq_add(pkt->tcp.seq, pkt->payload_len - 1);
+	int32_t n = tc_seq_diff(last, syn->said);
 	bool ends = pkt->tcp.flags & (TC_TCP_FIN | TC_TCP_RST);
-	if (n > 0 && (ends || pkt->payload_len > 0)) {
+	bool says = pkt->payload_len > 0 && n <= (int32_t)TC_STREAM_AHEAD_MAX;
+	if (n > 0 && (ends || says)) {
 		tc_admit_count_lost(c, (uint32_t)n, syn->end);
-		syn->isn = tc_seq_add(end, UINT32_MAX);
+		syn->said = last;
 	}
 	if (ends) {
 		tc_admit_give_up(c, syn);
@@ -212,7 +214,6 @@ enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_se
 		drop = tc_session_open(c, syn, pkt, map, now, &s);
 	}
 	if (drop == TC_DROP_FLOWS_FULL) {
-		forget_data(c, syn);
 		leave_out(c, syn, TC_END_NO_ROOM);
 		return tc_admit_on_left_out(c, syn, pkt);
 	}

@@ -19,7 +19,10 @@ struct tc_syn {
 	struct tc_tuple tuple;
 	tc_stamp at; /* capture time of the first one */
 	tc_seq isn;
-	uint32_t chunk; /* its data, TC_NIL for none */
+	union {
+		uint32_t chunk; /* .end == TC_END_NONE: its data, TC_NIL for none */
+		tc_seq said;	/* otherwise: the last number of its client that is counted */
+	};
 	uint32_t older; /* list by age; TC_NIL at the ends */
 	uint32_t younger;
 	uint16_t device;
