@@ -6,35 +6,17 @@
  * Promised: the invariants of tc_core_check() after every verb; bounded output for one input; a deadline that lies ahead once it was
  * served; no bug counted; and after TC_EVENT_STOP everything ends by itself.
  */
-#include "fuzz/fuzz.h"
+#include "fuzz/input.h"
 
 #include "core/core.h"
+#include "wire/share.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CLIENTS 4
+/* more than may ask a silent target at the same time */
+#define CLIENTS 12
 #define OUTPUTS_MAX 20000
-
-struct reader {
-	const uint8_t *p;
-	size_t n;
-};
-
-static uint8_t byte(struct reader *r)
-{
-	if (r->n == 0) {
-		return 0;
-	}
-	r->n--;
-	return *r->p++;
-}
-
-static uint32_t word(struct reader *r)
-{
-	uint32_t high = byte(r);
-	return high << 8 | byte(r);
-}
 
 /* What the peers would say next. */
 struct peers {
@@ -116,35 +98,36 @@ static void pull(struct world *w)
 	check(w);
 }
 
-static void op_client(struct world *w, struct reader *r)
+static void op_client(struct world *w, struct input *in)
 {
 	static const uint8_t payload[3000];
-	uint8_t who = byte(r) % CLIENTS;
-	uint8_t how = byte(r);
-	uint8_t flags = byte(r);
-	uint32_t len = how & 1 ? word(r) % sizeof payload : how & 2 ? byte(r) : 0;
+	uint8_t who = input_byte(in) % CLIENTS;
+	uint8_t how = input_byte(in);
+	uint8_t flags = input_byte(in);
+	uint32_t len = how & 1 ? input_word(in) % sizeof payload : how & 2 ? input_byte(in) : 0;
 	uint32_t *nxt = &w->peers.client[who].nxt;
 	struct tc_packet pkt = {
-		.at = w->now - (how & 4 ? (tc_time)byte(r) * TC_MS : 0),
+		.at = w->now - (how & 4 ? (tc_time)input_byte(in) * TC_MS : 0),
 		.src = ip((uint8_t)(1 + who % 2)),
 		.dst = ip(100),
 		.device = how & 8 ? 1 : 0,
-		.tcp = { .src_port = (uint16_t)(40000 + who), .dst_port = 80, .win = 500 },
+		.tcp = { .src_port = (uint16_t)(40000 + who / 2), .win = 500 },
 		.payload = { payload, how & 16 ? len / 2 : len },
 		.payload_len = len,
 	};
+	pkt.tcp.dst_port = who % 4 == 3 ? 81 : 80; /* two services of one client port */
 	pkt.tcp.flags = flags & 0x3f ? flags & 0x17 : TC_TCP_ACK;
 	if (flags & 0x80) { /* an orderly one */
 		pkt.tcp.flags =
 			(flags & TC_TCP_SYN) ? TC_TCP_SYN : TC_TCP_ACK | (flags & TC_TCP_FIN);
 	}
 	if (pkt.tcp.flags & TC_TCP_SYN) {
-		*nxt = (uint32_t)byte(r) << 24;
+		*nxt = (uint32_t)input_byte(in) << 24;
 		w->peers.client[who].ack = 5000;
 	}
-	int32_t off = how & 32 ? (int16_t)word(r) : 0;
+	int32_t off = how & 32 ? (int16_t)input_word(in) : 0;
 	pkt.tcp.seq = tc_seq_of(*nxt + (uint32_t)off * (how & 64 ? 65536U : 1U));
-	w->peers.client[who].ack += how & 128 ? byte(r) : 0;
+	w->peers.client[who].ack += how & 128 ? input_byte(in) : 0;
 	pkt.tcp.ack = tc_seq_of(w->peers.client[who].ack);
 	if (off == 0) {
 		*nxt += len + ((pkt.tcp.flags & (TC_TCP_SYN | TC_TCP_FIN)) != 0);
@@ -152,23 +135,23 @@ static void op_client(struct world *w, struct reader *r)
 	tc_core_on_client(w->core, &pkt, w->now);
 }
 
-static void op_answer(struct world *w, struct reader *r)
+static void op_answer(struct world *w, struct input *in)
 {
-	unsigned at = byte(r) % (CLIENTS * 3);
-	uint8_t how = byte(r);
-	uint8_t flags = byte(r);
+	unsigned at = input_byte(in) % (CLIENTS * 3);
+	uint8_t how = input_byte(in);
+	uint8_t flags = input_byte(in);
 	struct tc_answer a = {
 		.client = w->peers.conn[at].used ? w->peers.conn[at].ip : ip(1),
 		.target = ip(200),
 		.tcp = { .src_port = 8080,
 			 .dst_port = w->peers.conn[at].used ? w->peers.conn[at].port : 40000,
-			 .win = how & 1 ? (uint16_t)word(r) : 65535 },
-		.payload_len = how & 2 ? word(r) : 0,
-		.merged = how & 4 ? byte(r) : 0,
+			 .win = how & 1 ? (uint16_t)input_word(in) : 65535 },
+		.payload_len = how & 2 ? input_word(in) : 0,
+		.merged = how & 4 ? input_byte(in) : 0,
 	};
 	a.tcp.flags = flags & 0x80 ? TC_TCP_ACK | (flags & TC_TCP_FIN) : flags & 0x17;
-	int32_t seq_off = how & 8 ? (int16_t)word(r) : 0;
-	int32_t ack_off = how & 16 ? (int16_t)word(r) : 0;
+	int32_t seq_off = how & 8 ? (int16_t)input_word(in) : 0;
+	int32_t ack_off = how & 16 ? (int16_t)input_word(in) : 0;
 	uint32_t *nxt = &w->peers.conn[at].snd_nxt;
 	a.tcp.seq = tc_seq_of(*nxt + (uint32_t)seq_off);
 	a.tcp.ack = tc_seq_of(w->peers.conn[at].rcv_nxt + (uint32_t)ack_off);
@@ -180,17 +163,17 @@ static void op_answer(struct world *w, struct reader *r)
 			.has_ts = how & 32,
 			.tsval = 1000,
 			.has_mss = true,
-			.mss = how & 64 ? byte(r) : 1460,
+			.mss = how & 64 ? input_byte(in) : 1460,
 			.has_ws = how & 128,
-			.ws_shift = how & 128 ? byte(r) % 15 : 0,
+			.ws_shift = how & 128 ? input_byte(in) % 15 : 0,
 			.sack_ok = true,
 		};
 	} else if (how & 64) {
-		a.tcp.opt.n_sack = 1 + byte(r) % TC_TCPOPT_SACK_MAX;
+		a.tcp.opt.n_sack = 1 + input_byte(in) % TC_TCPOPT_SACK_MAX;
 		for (unsigned i = 0; i < a.tcp.opt.n_sack; i++) {
-			uint32_t left = a.tcp.ack.v + word(r);
-			a.tcp.opt.sack[i] =
-				(struct tc_sack){ tc_seq_of(left), tc_seq_of(left + word(r)) };
+			uint32_t left = a.tcp.ack.v + input_word(in);
+			a.tcp.opt.sack[i] = (struct tc_sack){ tc_seq_of(left),
+							      tc_seq_of(left + input_word(in)) };
 		}
 	}
 	if (seq_off == 0) {
@@ -209,9 +192,9 @@ static void serve(struct world *w)
 	} while (tc_core_deadline(w->core) <= w->now);
 }
 
-static void op_time(struct world *w, struct reader *r)
+static void op_time(struct world *w, struct input *in)
 {
-	uint8_t v = byte(r);
+	uint8_t v = input_byte(in);
 	tc_time until = w->now + ((tc_time)(v & 0x0f) + 1) * (v & 0x80 ? TC_SEC :
 							      v & 0x40 ? 50 * TC_MS :
 									 TC_MS);
@@ -223,78 +206,121 @@ static void op_time(struct world *w, struct reader *r)
 	serve(w);
 }
 
-static void op_event(struct world *w, struct reader *r)
+static uint64_t count_of(enum tc_event_kind kind, struct input *in)
 {
-	uint8_t v = byte(r);
+	uint32_t v = input_word(in);
+	switch (kind) {
+	case TC_EVENT_CAPTURE_HELD:
+		return v & 1;
+	case TC_EVENT_KEEP_SHARE:
+		return v & 1 ? TC_SHARE_ALL : v;
+	case TC_EVENT_SAMPLE:
+		return v % 10001;
+	default:
+		return 68 + v; /* the least MTU of IPv4 */
+	}
+}
+
+static void op_event(struct world *w, struct input *in)
+{
+	uint8_t v = input_byte(in);
 	struct tc_event ev = { .kind = (enum tc_event_kind)(v % TC_EVENT_STOP),
 			       .at = w->now,
 			       .target = ip(200) };
-	ev.replica = byte(r) % 8;
+	ev.replica = input_byte(in) % 32;
 	ev.error = v & 0x80 ? 90 : 1;
-	ev.count = 68 + word(r);
+	ev.count = count_of(ev.kind, in);
 	tc_core_on_event(w->core, &ev, w->now);
 }
 
-static void configure(struct tc_core_config *cfg, struct reader *r)
+static const struct tc_ip pool[2] = {
+	{ { [10] = 0xff, [11] = 0xff, [12] = 10, [14] = 1, [15] = 1 } },
+	{ { [10] = 0xff, [11] = 0xff, [12] = 10, [14] = 1, [15] = 2 } },
+};
+
+/* Both services lead to one target. */
+static const struct tc_map maps[2] = {
+	{ .target = { { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 200 } },
+	  .online_port = 80,
+	  .online_port_last = 80,
+	  .target_port = 8080 },
+	{ .target = { { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 200 } },
+	  .online_port = 81,
+	  .online_port_last = 81,
+	  .target_port = 8080 },
+};
+
+static void configure_tables(struct tc_core_config *cfg, struct input *in)
 {
-	static const struct tc_map map = {
-		.target = { { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 200 } },
-		.online_port = 80,
-		.online_port_last = 80,
-		.target_port = 8080,
-	};
-	uint8_t v = byte(r);
-	tc_core_config_default(cfg);
-	cfg->maps = &map;
-	cfg->n_maps = 1;
-	cfg->sessions = 1 + v % 6;
+	uint8_t v = input_byte(in);
+	cfg->sessions = 1 + v % 16;
 	cfg->copies = 1 + (v >> 6) % 3;
-	cfg->replicas = cfg->sessions * cfg->copies;
-	cfg->syns = 1 + v / 8 % 4;
+	cfg->replicas = tc_u32_max(cfg->sessions * cfg->copies - (v >> 5 & 1), 1);
+	cfg->syns = 1 + v / 8 % 8;
 	cfg->closed = 2;
-	cfg->chunks = 1 + byte(r) % 20;
-	cfg->turns = 1 + byte(r) % 8;
+	cfg->chunks = 1 + input_byte(in) % 40;
+	cfg->turns = 1 + input_byte(in) % 8;
 	cfg->boards = v & 1;
-	v = byte(r);
+}
+
+static void configure(struct tc_core_config *cfg, struct input *in)
+{
+	tc_core_config_default(cfg);
+	cfg->maps = maps;
+	cfg->n_maps = 2;
+	cfg->pool = pool;
+	configure_tables(cfg, in);
+	uint8_t v = input_byte(in);
 	cfg->pace = (enum tc_pace)(v % TC_PACE__N);
 	cfg->rate = 10;
 	cfg->hole_resume = v & 0x08;
 	cfg->session_events = v & 0x10;
 	cfg->rtt = v & 0x20 ? 30 * TC_MS : 0;
-	cfg->limit_sessions = v & 0x20 ? 4 : 0;
 	cfg->idle = v & 0x40 ? 3 * TC_SEC : TC_TIME_NEVER;
 	cfg->channel = !(v & 0x80);
+	v = input_byte(in);
+	cfg->limit_sessions = v & 0x01 ? 4 : 0;
+	cfg->n_pool_v4 = v >> 1 & 1U ? 1 + (v >> 2 & 1U) : 0;
+	cfg->alias_first = v & 0x08;
+	cfg->alias_port_last = (uint16_t)(cfg->alias_port_first + (v & 0x10 ? 5 : 5000));
+	cfg->share_permyriad = v & 0x20 ? 5000 : 10000;
+	cfg->whole_only = v & 0x40;
+	cfg->slow_permille = v & 0x80 ? 3000 : 1000;
+	v = input_byte(in);
+	cfg->max_lag = v & 0x01 ? TC_TIME_NEVER : v & 0x02 ? TC_SEC : cfg->max_lag;
+	cfg->overlap = v & 0x04 ? 0 : cfg->overlap;
+	cfg->keepalive = v & 0x08 ? TC_SEC : cfg->keepalive;
 	cfg->wall_offset = 1700000000 * TC_SEC;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct reader r = { data, size };
+	struct input in = { data, size };
 	struct tc_core_config cfg;
-	configure(&cfg, &r);
+	configure(&cfg, &in);
 	size_t bytes = (tc_core_bytes(&cfg) + 63) / 64 * 64;
 	void *mem = aligned_alloc(64, bytes);
 	promise(mem != NULL);
 	memset(mem, 0, bytes);
 	struct world w = { .now = 1000 * TC_SEC };
 	w.core = tc_core_init(mem, &cfg, w.now);
-	while (r.n > 0) {
-		switch (byte(&r) % 8) {
+	while (in.n > 0) {
+		switch (input_byte(&in) % 8) {
 		case 0:
 		case 1:
 		case 2:
-			op_client(&w, &r);
+			op_client(&w, &in);
 			break;
 		case 3:
 		case 4:
 		case 5:
-			op_answer(&w, &r);
+			op_answer(&w, &in);
 			break;
 		case 6:
-			op_time(&w, &r);
+			op_time(&w, &in);
 			break;
 		default:
-			op_event(&w, &r);
+			op_event(&w, &in);
 			break;
 		}
 		pull(&w);

@@ -67,7 +67,9 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 	/* a copy of the SYN after the connection was over: the core does not know of this one */
 	bool again = c->heard_at != 0 && c->life == pkt->life;
 	enum sim_reset reset = again ? c->reset : SIM_RESET_NONE;
-	bool first = c->heard_at == 0;
+	/* RFC 6528 and Linux: by a clock of 64 ns, and so above what the tuple said before */
+	bool before = c->heard_at != 0;
+	uint32_t above = c->iss + c->nxt + (uint32_t)((s->q.now - c->heard_at) / 64);
 	*c = (struct sim_conn){
 		.rng = sim_rng_of(s->seed, 1000 + pkt->life),
 		.slot = pkt->who,
@@ -89,8 +91,8 @@ static void listen(struct sim *s, struct sim_conn *c, const struct sim_pkt *pkt)
 		.acks_to_drop = (unsigned)s->p.target_drop_ack,
 		.timer = timer,
 	};
-	c->iss = (uint32_t)sim_rng_next(&c->rng);
-	if (s->p.wrap != 0 && first) { /* two of a tuple are never so near to each other */
+	c->iss = before ? above : (uint32_t)sim_rng_next(&c->rng);
+	if (s->p.wrap != 0 && !before) {
 		c->iss = (uint32_t)-sim_rng_range(&c->rng, 0, 3000);
 	}
 	negotiate(s, c, &t->opt);
