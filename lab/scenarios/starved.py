@@ -48,6 +48,7 @@ def starved_of_cpu(s):
     ended, limits = summary["sessions"]["ended"], summary["limits"]
     assert limits["reductions"] > 0 and limits["not_in_kernel"] == 0, summary
     assert ended.get("shed", 0) > 0, summary
+    assert "whole sessions are shed" in s.pair.tcpcopy.errors()
     # the kernel and the core mean the same clients: of those that are kept nothing is filtered
     assert summary["capture"]["kernel_drops"] > 0 or "hole" not in ended, summary
     here, there = s.online.whole(), s.target.whole(8000)

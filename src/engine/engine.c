@@ -36,6 +36,9 @@
 #define LOOK_INTERVAL TC_MS
 #define SPEED_INTERVAL TC_SEC
 
+/* At the end of a file: what a session may take to do anything, beyond the acknowledgement that its target may owe (-k) */
+#define END_PATIENCE (20 * TC_SEC)
+
 struct tc_engine {
 	struct tc_engine_config cfg;
 	struct tc_core *core;
@@ -109,11 +112,8 @@ static bool is_waiting(const struct tc_engine *e)
 
 static void look_at_channel(struct tc_engine *e, tc_time now)
 {
-	if (e->cfg.offline && !e->channel_up && !e->stopping) {
-		tc_stopwatch_stop(&e->core_clock, now);
-	} else {
-		tc_stopwatch_start(&e->core_clock, now);
-	}
+	bool wait = e->cfg.offline && !e->channel_up && !e->stopping;
+	(wait ? tc_stopwatch_stop : tc_stopwatch_start)(&e->core_clock, now);
 }
 
 static void hold_file(struct tc_engine *e, bool hold, tc_time at)
@@ -121,11 +121,7 @@ static void hold_file(struct tc_engine *e, bool hold, tc_time at)
 	if (hold == tc_stopwatch_stands(&e->file_clock)) {
 		return;
 	}
-	if (hold) {
-		tc_stopwatch_stop(&e->file_clock, at);
-	} else {
-		tc_stopwatch_start(&e->file_clock, at);
-	}
+	(hold ? tc_stopwatch_stop : tc_stopwatch_start)(&e->file_clock, at);
 	struct tc_event ev = { .kind = TC_EVENT_CAPTURE_HELD, .at = at, .count = hold };
 	tc_core_on_event(e->core, &ev, at);
 }
@@ -232,7 +228,8 @@ static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
 	e->spurious = false;
 	*ret_busy = false;
 	if (e->cfg.offline && !e->stopping && !is_waiting(e)) {
-		hold_file(e, tc_room_look(&e->room, e->core, at), at);
+		bool done = e->cfg.capture->ops->is_done(e->cfg.capture);
+		hold_file(e, !done && tc_room_look(&e->room, e->core, at), at);
 	}
 	if (may_capture(e)) {
 		tc_watch_take(&e->capture, now);
@@ -387,15 +384,23 @@ static void begin_stop(struct tc_engine *e, tc_time now)
 	tc_core_on_event(e->core, &ev, core_now(e, now));
 }
 
-/* A pass of a file is over when it is at its end and its last session is. */
+/* A pass of a file is over when it is at its end and its last session is, or will never be: a target may keep a window closed for good. */
 static void check_end_of_capture(struct tc_engine *e)
 {
 	struct tc_capture *c = e->cfg.capture;
-	if (!c->ops->is_done(c) || tc_core_live(e->core) > 0) {
+	if (!c->ops->is_done(c)) {
+		return;
+	}
+	tc_time now = clock_now(e);
+	if (tc_core_live(e->core) > 0) {
+		tc_time idle = tc_room_idle(&e->room, e->core, core_now(e, now));
+		if (idle >= e->cfg.core->keepalive + END_PATIENCE) {
+			begin_stop(e, now);
+		}
 		return;
 	}
 	if (!c->ops->again(c)) {
-		begin_stop(e, clock_now(e));
+		begin_stop(e, now);
 	}
 	e->more = true;
 }

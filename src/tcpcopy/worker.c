@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "report/report.h"
 #include "tcpcopy/checks.h"
+#include "wire/share.h"
 #include "cli/exit.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct tc_worker {
 	bool stopping;
 	bool terminal; /* the line each second is written over itself */
 	bool progress;
+	bool shedding;
 	struct tc_report last; /* of the last tick */
 	struct tc_checks checks;
 	unsigned n_channels;
@@ -124,6 +126,26 @@ static void tell_findings(struct tc_worker *w, const struct tc_report *now)
 	}
 }
 
+/* Said when it begins and when it is over; in between the reports have the share. */
+static void tell_shedding(struct tc_worker *w, const struct tc_report *now)
+{
+	bool shedding = now->limits.kept < TC_SHARE_ALL;
+	if (shedding == w->shedding) {
+		return;
+	}
+	w->shedding = shedding;
+	clear_line(w);
+	if (shedding) {
+		tc_log(w->log, TC_LOG_WARNING,
+		       "captured packets come faster than they are read: whole sessions are shed, "
+		       "%u "
+		       "%% of the clients are kept",
+		       now->limits.kept * 100 / TC_SHARE_ALL);
+	} else {
+		tc_log(w->log, TC_LOG_INFO, "all clients are copied again");
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -134,6 +156,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	tell_channels(w);
 	fill_report(w, false, &now);
 	tell_findings(w, &now);
+	tell_shedding(w, &now);
 	if (!w->progress) {
 		return;
 	}

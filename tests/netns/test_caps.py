@@ -6,6 +6,7 @@ Real programs on the hosts of lab/stage.py; its servers tell what arrived. Shedd
 
 import collections
 import contextlib
+import json
 import os
 import sys
 import time
@@ -16,7 +17,8 @@ sys.path.insert(0, os.path.join(os.environ.get("TCPCOPY_SOURCE") or os.path.join
 
 from lab import Lab, until  # pylint: disable=wrong-import-position
 from load import Load, Session  # pylint: disable=wrong-import-position
-from stage import Stage  # pylint: disable=wrong-import-position
+from pair import program  # pylint: disable=wrong-import-position
+from stage import TOOLS_CPU, Stage  # pylint: disable=wrong-import-position
 
 PLAIN = {80: ({}, {})}
 
@@ -155,6 +157,19 @@ def test_a_slice_of_the_ports_is_kept_by_all_copies():
         assert len(names) == len({port for _, port in names}) == 40, summary
         assert {address for address, _ in names} == {s.client.ip}
         assert all(1024 + 2 * 992 <= int(port) < 1024 + 3 * 992 for _, port in names), names
+
+
+def test_two_tcpcopies_with_slices_of_their_own_copy_one_client_to_one_target():
+    with stage() as s:
+        s.begin(PLAIN, "-f", "1")
+        other = s.online_host.start("tcpcopy-2", program("tcpcopy"), "--json", *s.pair.tcpcopy_args[:-1], "2", cpu=TOOLS_CPU)
+        assert until(lambda: "connected to " in other.errors(), 10), other.errors()
+        s.load(connections=20, turns=5, period=0.05).finish()
+        until(lambda: s.target.count() >= 200, 10)
+        assert other.stop() == 0
+        summaries = json.loads(other.output()), end(s)
+        assert said(s.target) == said(s.online) + said(s.online), summaries
+        assert all(summary["fidelity_percent"] == 100 and summary["balance"] is True for summary in summaries), summaries
 
 
 def test_turns_are_spoken_at_the_rate_that_is_asked_for():

@@ -381,6 +381,7 @@ def test_clients_of_ipv6_are_copied_from_a_file(stage):
 
 REFUSED = {
     "missing": ("--read", None, 1, "cannot open '{path}': no such file or directory"),
+    "missing-with-a-speed": ("-a 2 -I 5 -T 2 -i", None, 1, "-i: '{path}': there is no such file, and no such device"),
     "missing-as-a-device": ("-i", None, 1, "-i: '{path}': there is no such file, and no such device"),
     "garbage": ("-i", b"no packets, but words " * 10, 1, "cannot read '{path}': unknown file format"),
     "empty": ("-i", b"", 1, "cannot read '{path}': truncated dump file"),
@@ -398,9 +399,21 @@ def test_what_cannot_be_read_is_refused_in_words(stage, name):
     if data is not None:
         write(path, data)
     refused = stage.net.online.start("tcpcopy", program("tcpcopy"), "-x", f"80-{stage.net.target.ip}:{FIRST_PORT}", "-s", stage.net.assistant.ip,
-                                     option, path, cpu=TOOLS_CPU)
+                                     *option.split(), path, cpu=TOOLS_CPU)
     assert refused.wait(10) == status
     assert "tcpcopy: " in refused.errors() and words.format(path=path) in refused.errors()
+
+
+def test_a_wrong_map_is_told_with_the_server_that_the_file_has(stage):
+    replay = stage.replayed(merged(talk(0), talk(1)), online=(8080,))
+    assert replay.process.code == 0
+    assert "all packets go to addresses that no -x names; most connections are opened to port 80 of 10.9.0.1\n" in replay.process.errors()
+
+
+def test_a_file_without_packets_is_told_to_be_one(stage):
+    replay = stage.replayed(talk().frames, "-F", "udp")
+    assert replay.process.code == 0
+    assert "no packet was read: the file has none, or none that -F lets through" in replay.process.errors()
 
 
 # ---- captures of real traffic ----

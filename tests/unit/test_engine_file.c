@@ -58,6 +58,30 @@ static void a_file_ends_with_its_last_session(void **state)
 	assert_int_equal(f->core.events[TC_EVENT_STOP], 1);
 }
 
+static void deliver_something(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct fake *f = arg;
+	f->core.delivered++;
+}
+
+static void a_session_that_does_nothing_any_more_does_not_keep_a_file_from_ending(void **state)
+{
+	struct fake *f = *state;
+	f->to_capture = 1;
+	f->passes = 1;
+	f->core.live = 1;
+	f->core_config.keepalive = 10 * TC_SEC;
+	f->speed = 200;
+	after(f, 100, deliver_something); /* 20 s of the fake clock */
+	tc_time begin = now_scaled(NULL);
+	assert_int_equal(run(f), 0);
+	assert_true(now_scaled(NULL) - begin >= 50 * TC_SEC);
+	assert_int_equal(f->core.events[TC_EVENT_STOP], 1);
+	assert_int_equal(f->passes, 1);
+}
+
 static void a_pass_begins_when_the_last_session_of_the_one_before_is_over(void **state)
 {
 	struct fake *f = *state;
@@ -194,14 +218,6 @@ static void room_that_never_comes_is_waited_for_so_long(void **state)
 	assert_int_equal(f->captured, 1000);
 }
 
-static void deliver_something(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	struct fake *f = arg;
-	f->core.delivered++;
-}
-
 static void as_long_as_something_is_delivered_there_is_hope(void **state)
 {
 	struct fake *f = *state;
@@ -223,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FILE_TEST(a_file_without_sessions_ends_by_itself),
 		FILE_TEST(a_file_ends_with_its_last_session),
+		FILE_TEST(a_session_that_does_nothing_any_more_does_not_keep_a_file_from_ending),
 		FILE_TEST(a_pass_begins_when_the_last_session_of_the_one_before_is_over),
 		FILE_TEST(a_file_waits_for_a_channel),
 		FILE_TEST(a_file_waits_for_a_channel_that_was_lost_and_time_stands_meanwhile),
