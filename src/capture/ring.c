@@ -146,7 +146,7 @@ static bool ring_next(struct tc_capture *c, tc_time now, struct tc_packet *ret_p
 			return true;
 		}
 	}
-	return false; /* what is left wakes the loop again */
+	return false; /* though there is more, as used() tells */
 }
 
 static bool ring_next_event(struct tc_capture *c, tc_time now, struct tc_event *ret_ev)

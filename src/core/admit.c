@@ -159,8 +159,8 @@ enum tc_drop tc_admit_on_syn(struct tc_core *c, struct tc_session *s, const stru
 	if (pkt->tcp.opt.mp_join) {
 		return TC_DROP_MPTCP;
 	}
-	if (c->stopping) {
-		return TC_DROP_NO_SESSION;
+	if (c->stopping || (pkt->tcp.flags & TC_TCP_ACK)) {
+		return TC_DROP_NO_SESSION; /* with an ACK it is a server's answer */
 	}
 	struct tc_syn *syn = tc_syns_find(&c->syns, t, hash);
 	if ((s != NULL && tc_seq_eq(s->isn, pkt->tcp.seq)) ||
@@ -207,6 +207,10 @@ enum tc_drop tc_admit_accept(struct tc_core *c, struct tc_syn *syn, struct tc_se
 	uint16_t map = 0;
 	struct tc_session *s;
 	enum tc_drop drop = c->stopping ? TC_DROP_NO_SESSION : tc_admit(c, &syn->tuple, &map);
+	if (drop == TC_DROP_NONE && !syn->copy && tc_admit_is_shed(c, &syn->tuple)) {
+		leave_out(c, syn, TC_END_SHED);
+		return tc_admit_on_left_out(c, syn, pkt);
+	}
 	if (drop == TC_DROP_NONE) {
 		if (old != NULL) {
 			tc_session_detach(c, old, now);

@@ -238,8 +238,7 @@ static enum tc_drop on_client(struct tc_core *c, const struct tc_packet *pkt, tc
 	uint32_t hash = tc_core_hash(c, &t);
 	struct tc_session *s = find_session(c, &t, hash);
 	if (pkt->tcp.flags & TC_TCP_SYN) {
-		return pkt->tcp.flags & TC_TCP_ACK ? TC_DROP_NO_SESSION :
-						     tc_admit_on_syn(c, s, &t, hash, pkt, ret_held);
+		return tc_admit_on_syn(c, s, &t, hash, pkt, ret_held);
 	}
 	if (s != NULL && !s->has_syn) {
 		return tc_session_on_packet(c, s, pkt, now);
@@ -367,6 +366,8 @@ static void stop(struct tc_core *c, tc_time now)
 	for (uint32_t i = 0; i < c->replicas.fresh; i++) {
 		struct tc_replica *r = tc_replica_at(c, i);
 		if (tc_replica_is_live(r)) {
+			/* one that waits has nothing to drain, whatever it waits for */
+			r->drain_since = r->waiting ? TC_STAMP_NEVER : r->drain_since;
 			tc_replica_drain(c, r, TC_END_STOPPED, now);
 		}
 	}

@@ -234,8 +234,8 @@ static void take_ack(struct tc_endpoint *ep, struct tc_endpoint_env *env,
 	}
 	bool fresh = note_sack(ep, env, &tcp->opt);
 	/* RFC 5681 2, duplicate acknowledgement: no data, no news, something outstanding */
-	bool dup =
-		current && was_outstanding && len == 0 && !window_moved && (fresh || !ep->has_sack);
+	bool dup = current && was_outstanding && len == 0 && !window_moved &&
+		   (fresh || !ep->has_sack || ep->board == TC_NIL);
 	if (fresh || dup) {
 		tc_recovery_on_dup(ep, env, dup ? 1 + ans->merged : 0);
 	}

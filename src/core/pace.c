@@ -130,11 +130,11 @@ tc_time tc_pace_end_gate(const struct tc_core *c, const struct tc_replica *r,
 		at = tc_time_max(at, tc_stamp_past(r->ans_last, now) + TC_QUIET_MAX);
 	}
 	if (why == TC_PACE_LIMIT && r->turns > 0) {
-		tc_time heard = tc_stamp_past(r->ep.sent_at, now);
-		heard = tc_stamp_is_set(r->ans_last) ?
-				tc_time_max(heard, tc_stamp_past(r->ans_last, now)) :
-				heard;
-		at = tc_time_min(heard + TC_END_SILENT, m->at + TC_END_PATIENCE);
+		tc_time sent = tc_stamp_past(r->ep.sent_at, now);
+		tc_time heard = tc_stamp_is_set(r->ans_last) ?
+					tc_time_max(sent, tc_stamp_past(r->ans_last, now)) :
+					sent;
+		at = tc_time_min(heard + TC_END_SILENT, tc_time_max(m->at, sent) + TC_END_PATIENCE);
 	}
 	return tc_time_max(m->at, at);
 }
@@ -185,7 +185,8 @@ void tc_pace_on_begin(struct tc_core *c, struct tc_replica *r, const struct tc_t
 	bool answered = answer_bytes(r) > 0 && answer_bytes(r) >= online_bytes(r, m);
 	r->late_us = 0;
 	if (answer_bytes(r) > 0) {
-		if (r->turns > 0) {
+		if (r->turns > 0 &&
+		    tc_stamp_past(r->ans_last, now) > sent) { /* not said again since */
 			sample(r, tc_stamp_past(r->ans_last, now) - sent);
 		}
 	} else if (why == TC_PACE_LIMIT && r->turns > 0) {

@@ -197,12 +197,18 @@ void tc_recovery_undo(struct tc_endpoint *ep, const struct tc_endpoint_env *env,
 		ep->cwnd = b->undo_cwnd;
 		ep->ssthresh = b->undo_ssthresh;
 		ep->rxt = ep->lost_end;
+		ep->recover = ep->snd_una;
+		ep->force_rxt = false;
 	}
 }
 
 void tc_recovery_on_timeout(struct tc_endpoint *ep, struct tc_endpoint_env *env, tc_time now)
 {
-	struct tc_board *b = ep->has_ts ? tc_endpoint_take_board(ep, env) : NULL;
+	/* boards are for SACK first: a stall of the target asks for as many as there are connections */
+	bool spare = tc_slab_left(env->boards) > env->boards->capacity / 2;
+	struct tc_board *b = ep->has_ts && (spare || ep->board != TC_NIL) ?
+				     tc_endpoint_take_board(ep, env) :
+				     NULL;
 	env->ledger->rtos++;
 	if (ep->backoff == 0) {
 		if (b != NULL) {

@@ -331,6 +331,10 @@ static void reopen(struct tc_core *c, struct tc_replica *r, tc_time now)
 	r->ep = (struct tc_endpoint){ .sent_at = tc_stamp_of(now), .board = TC_NIL };
 	r->base = tc_seq_add(next, UINT32_MAX);
 	r->reopening = false;
+	r->unsure = false;
+	r->limits = 0;
+	r->late_us = 0;
+	r->ans_last = TC_STAMP_NEVER;
 	r->waiting = true;
 	c->ledger.reopened++;
 	struct tc_replica *next_owner = find_waiting(c, &target, tc_core_hash(c, &target), now);

@@ -280,7 +280,7 @@ enum tc_drop tc_session_join(struct tc_core *c, const struct tc_tuple *online, u
 static bool join_here(struct tc_core *c, struct tc_session *s, const struct tc_packet *pkt,
 		      tc_time now)
 {
-	bool begins = !s->leaving && pkt->payload_len > 0 &&
+	bool begins = !s->leaving && !tc_admit_is_shed(c, &s->online) && pkt->payload_len > 0 &&
 		      tc_seq_eq(pkt->tcp.seq, s->stream.far) &&
 		      (s->heard || tc_seq_lt(s->base_ack, pkt->tcp.ack)) &&
 		      (s->gap_at == TC_TIME_NEVER || s->gap_at <= s->last_at);
@@ -431,7 +431,7 @@ static enum tc_drop take_data(struct tc_core *c, struct tc_session *s, const str
 		look_at_gap(c, s, end_before, true, now);
 		return TC_DROP_OUT_OF_WINDOW;
 	}
-	if (is_greedy(c, s)) {
+	if (tc_seq_lt(s->stream.far, tc_seq_add(pos, len)) && is_greedy(c, s)) {
 		reach(c, s, tc_seq_add(pos, len), pkt->at);
 		tc_session_end(c, s, TC_END_MEMORY, now);
 		return TC_DROP_MEMORY;

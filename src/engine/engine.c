@@ -223,19 +223,23 @@ static void look_at_ring(struct tc_engine *e, tc_time now)
 
 static void turn_capture(struct tc_engine *e, tc_time now, bool *ret_busy)
 {
+	struct tc_capture *c = e->cfg.capture;
 	bool woken = e->capture.ready;
 	tc_time at = core_now(e, now);
 	e->spurious = false;
 	*ret_busy = false;
 	if (e->cfg.offline && !e->stopping && !is_waiting(e)) {
-		bool done = e->cfg.capture->ops->is_done(e->cfg.capture);
+		bool done = c->ops->is_done(c);
 		hold_file(e, !done && tc_room_look(&e->room, e->core, at), at);
 	}
 	if (may_capture(e)) {
 		tc_watch_take(&e->capture, now);
 		*ret_busy = drain_capture(e, at) > 0;
+		if (woken && !*ret_busy && c->ops->used != NULL && c->ops->used(c) > 0) {
+			e->more = true; /* what it holds is of no use, but it is not empty */
+		}
 		look_at_ring(e, at);
-		e->spurious = woken && !*ret_busy;
+		e->spurious = woken && !*ret_busy && !e->more;
 	}
 }
 
@@ -331,7 +335,7 @@ static unsigned pull(struct tc_engine *e, tc_time now)
 {
 	struct tc_out out;
 	unsigned n = 0;
-	if (is_waiting(e) || !tc_outlet_is_open(&e->outlet, now)) {
+	if (is_waiting(e)) {
 		return 0;
 	}
 	while (n < OUTS_MAX && tc_outlet_is_open(&e->outlet, now) &&
@@ -443,7 +447,8 @@ static void turn(struct tc_engine *e)
 	if (!e->stopping) {
 		check_end_of_capture(e);
 	}
-	if (tc_stopwatch_stands(&e->file_clock) && !tc_room_is_full(e->core)) {
+	if (!e->stopping && !is_waiting(e) && tc_stopwatch_stands(&e->file_clock) &&
+	    !tc_room_is_full(e->core)) {
 		e->more = true; /* the file can go on */
 	}
 	e->stats.full_turns += e->more;
@@ -463,7 +468,9 @@ static tc_time earliest(const struct tc_engine *e)
 {
 	tc_time at = core_deadline(e);
 	at = tc_time_min(at, e->deliver.deadline);
-	at = tc_time_min(at, tc_outlet_opens_at(&e->outlet));
+	if (!is_waiting(e)) {
+		at = tc_time_min(at, tc_outlet_opens_at(&e->outlet));
+	}
 	for (unsigned i = 0; i < e->n_channels; i++) {
 		at = tc_time_min(at, e->channels[i].deadline);
 	}

@@ -59,7 +59,7 @@ static inline void tc_outlet_take(struct tc_outlet *o, const struct tc_segment *
 	tc_bucket_take(&o->bucket, seg->payload_len + tc_u32_max(pkts, 1) * head);
 }
 
-/** tc_outlet_on_pulled() - it was open, and @n outputs were pulled, to the last or until it was closed again */
+/** tc_outlet_on_pulled() - @n outputs were pulled, to the last or until it was closed again; none, when it was closed before */
 static inline void tc_outlet_on_pulled(struct tc_outlet *o, unsigned n, tc_time now)
 {
 	if (o->since != TC_TIME_NEVER && n > 0) {
@@ -67,7 +67,11 @@ static inline void tc_outlet_on_pulled(struct tc_outlet *o, unsigned n, tc_time 
 		o->delayed += n;
 		o->waited += now - o->since;
 	}
-	o->since = o->bucket.empty ? now : TC_TIME_NEVER;
+	if (!o->bucket.empty) {
+		o->since = TC_TIME_NEVER;
+	} else if (n > 0 || o->since == TC_TIME_NEVER) {
+		o->since = now;
+	}
 }
 
 /** tc_outlet_opens_at() - when something that may wait can go; TC_TIME_NEVER: it is open */
