@@ -222,7 +222,7 @@ def test_a_file_is_replayed_to_its_end():
         summary = json.loads(waits.output())
         assert s.target.lines() == [b"four", b"one", b"three", b"two"]
         assert summary["fidelity_percent"] == 100
-        assert summary["sessions"]["ended"] == {"closed": 1, "stopped": 1}
+        assert summary["sessions"]["ended"] == {"closed": 1, "capture-end": 1}
         assert summary["balance"] is True
 
 
