@@ -5,6 +5,7 @@ import collections
 import subprocess
 import time
 
+from lab import until
 from load import Session
 from pair import program
 from stage import Turns, scenario
@@ -115,11 +116,11 @@ def target_restarts(s):
     """What was open ends at the target, for a reason; what begins afterwards is copied whole."""
     s.begin({80: ({}, {})})
     load = s.load(connections=20, turns=60 * s.scale, period=0.05)
-    time.sleep(0.5)
+    until(lambda: len(s.target.turns()) >= 100, 2)
     s.target.process.kill()
     time.sleep(0.5)
     before = len(s.target.turns())
-    assert before >= 50, f"only {before} turns were there when the target was killed: this proves nothing"
+    assert before >= 100, f"only {before} turns were there when the target was killed: this proves nothing"
     s.target = Turns(s.target_host, {8080: {}})
     names = set(short_sessions(s, 20))
     load.finish()
