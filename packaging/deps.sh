@@ -12,7 +12,7 @@ build="gcc libc6-dev meson ninja-build pkgconf python3-minimal
 demo="nginx-light wrk apache2-utils iproute2 procps"
 # llvm-14 has the symbolizer that gives sanitizer reports their line numbers
 tests="libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 binutils valgrind mandoc
-	python3 python3-pytest python3-scapy redis-server redis-tools nftables conntrack ethtool libcap2-bin"
+	python3 python3-pytest python3-scapy redis-server redis-tools memcached nftables conntrack ethtool libcap2-bin"
 # For this host; what is for the other architecture is packaging/cross-arm64.sh's affair
 cross="gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-user"
 
@@ -94,7 +94,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q </dev/null || echo "deps.sh: package lists could not be refreshed; trying with what is there" >&2
 # shellcheck disable=SC2086 # a list of words
 apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing </dev/null
-for service in nginx redis-server; do
+for service in nginx redis-server memcached; do
 	case "$missing " in
 	*" $service"[-\ ]*)
 		if [ -d /run/systemd/system ]; then
