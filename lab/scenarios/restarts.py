@@ -90,13 +90,13 @@ def intercept_restarts_and_may_not_offer(s):
 def tcpcopy_restarts(s):
     """It joins what is open, on connections that the target still has; what begins afterwards is copied whole."""
     s.begin({80: ({}, {})})
-    load = s.load(connections=20, turns=60 * s.scale, period=0.05)
+    load = s.load(connections=20, turns=100 * s.scale, period=0.05)
     time.sleep(0.5)
     s.pair.tcpcopy.kill()
     time.sleep(0.5)
     assert s.pair.intercept.alive(), s.pair.intercept.errors()
     s.pair.start_tcpcopy()
-    joined_by = time.monotonic() + 0.5
+    joined_by = time.monotonic() + 0.5 + 2 * s.slack
     names = set(short_sessions(s, 20))
     load.finish()
     s.settle(2)
