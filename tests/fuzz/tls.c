@@ -291,7 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct world w = { .disturbed = false };
 	make_contexts();
 	size_t before = most = used;
-	uint8_t how = input_byte(&in);
+	unsigned how = input_byte(&in);
 	for (unsigned i = 0; i < 2; i++) {
 		int fds[2];
 		w.keys[i] = (how >> (4 * i) & 15) % KEYS;
