@@ -2,6 +2,7 @@
 """protocols.py - scenario 4: redis, pushes, and answers that are not the online server's"""
 
 import os
+import time
 
 import websocket
 from lab import until
@@ -21,6 +22,16 @@ class Redis:
     def cli(self, *command):
         """By the socket in the file system: nothing of it is copied."""
         return self.host.run("redis-cli", "-s", self.path, *command)
+
+    def monitor(self):
+        """From now on it writes down when it got which command, by the clock that both hosts share."""
+        self.watch = self.host.start(f"monitor-{self.host.name}", "redis-cli", "-s", self.path, "monitor", cpu=SERVERS_CPU)
+        assert until(lambda: "OK" in self.watch.output(), 10), self.watch.errors()
+
+    def heard(self, command):
+        """Seconds of each such command, those of a client after each other"""
+        rows = [line.split() for line in self.watch.output().splitlines() if line.upper().endswith(f'"{command}"')]
+        return sorted((row[2], float(row[0])) for row in rows)
 
     def calls(self):
         """{command: how often}, without what the lab itself asks and says"""
@@ -62,19 +73,28 @@ def redis_pushes_that_only_the_online_server_sends(s):
     for session in sessions:
         session.sock.sendall(b"SUBSCRIBE news\r\n")
         session.hear(len(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n"))
-    for i in range(5 * s.scale):
+    for server in (online, target):
+        server.monitor()
+    for i in range(10 * s.scale):
         online.cli("publish", "news", "x" * 1000)
         for session in sessions:
             session.hear(len(b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1000\r\n") + 1002)
             if i % 2:
                 session.sock.sendall(b"PING\r\n")
                 session.hear(len(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"))
+        time.sleep(0.1)
     for session in sessions:
         session.sock.sendall(b"UNSUBSCRIBE\r\n")
         session.hear(len(b"*3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:0\r\n"))
         session.close()
-    assert online.calls()["cmdstat_ping"] == 3 * (5 * s.scale // 2)
+    assert online.calls()["cmdstat_ping"] == 3 * 5 * s.scale
     end_redis(s, online, target)
+    here, there = online.heard("PING"), target.heard("PING")
+    assert [client for client, _ in here] == [client for client, _ in there]
+    lags = sorted(later - at for (_, at), (_, later) in zip(here, there))
+    text = f"{percentile(lags, 50) * 1000:.1f} ms later in the median, p99 {percentile(lags, 99) * 1000:.1f} ms"
+    assert len(lags) == 15 * s.scale and percentile(lags, 99) < 0.1 + s.slack, text
+    return text
 
 
 @scenario(4)
