@@ -88,7 +88,8 @@ def isn(instance, cport, client, target):
 
 
 def answers(peer):
-    rows = [line.split()[1:] for line in peer.output().splitlines() if line.startswith("answer ")]
+    # whole lines: the last one may still be on its way
+    rows = [line.split()[1:] for line in peer.output().splitlines(keepends=True) if line.startswith("answer ") and line.endswith("\n")]
     return [Answer(r[0], int(r[1]), r[2], *map(int, r[3:])) for r in rows]
 
 
